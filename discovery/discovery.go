@@ -1,0 +1,118 @@
+// Package discovery says which MCP servers there should be.
+//
+// Servers are declared in three places: a configuration file, the process's
+// environment, and (in a later source) the labels of Docker containers. Each
+// place is a Source. A Source sends Lists; a List is complete, never a
+// difference, so that nobody has to remember what was said before. Merge unites
+// the newest List of every source into one Desired, which is what the proxy
+// strives for.
+//
+// The package knows nothing of MCP: it does not connect to anything, and it
+// takes a server's transport as a word. A source holds no business logic
+// either: it reads, checks and reports. It is better to work from a stale list
+// than from a partial one, so a source that fails keeps quiet and its last List
+// stays in force.
+package discovery
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Origin names the place that declares a server. Of two declarations of one id
+// the origin that comes first here wins.
+type Origin string
+
+// The origins, in order of precedence.
+const (
+	Environment Origin = "environment"
+	File        Origin = "file"
+	Label       Origin = "label"
+)
+
+// Transport is how a server is spoken to.
+type Transport string
+
+// The transports of the specification
+// (https://modelcontextprotocol.io/specification/2025-11-25/basic/transports),
+// and the HTTP+SSE transport of revision 2024-11-05.
+const (
+	Stdio          Transport = "stdio"
+	StreamableHTTP Transport = "streamable-http"
+	SSE            Transport = "sse"
+)
+
+// Isolation says who shares a session at the server.
+type Isolation string
+
+const (
+	// IsolationDefault leaves the choice to the hub: a session per client over
+	// HTTP, one shared process over stdio.
+	IsolationDefault Isolation = ""
+	// IsolationSession gives each client session a session (over stdio: a
+	// process) of its own.
+	IsolationSession Isolation = "session"
+	// IsolationShared has all clients share one.
+	IsolationShared Isolation = "shared"
+)
+
+// Spec is everything about a server that, when it changes, asks for new
+// connections.
+type Spec struct {
+	Transport Transport
+	Command   []string          // stdio: the program and its arguments
+	Env       map[string]string // stdio: variables beside the inherited ones
+	Dir       string            // stdio: the working directory; empty: the hub's
+	URL       string            // streamable-http and sse
+	Headers   map[string]string // sent with every request; values may be secret
+	Isolation Isolation
+	Timeout   time.Duration // limit of one call; 0: none
+}
+
+// Equal reports whether s and o ask for the same connections.
+func (s Spec) Equal(o Spec) bool {
+	return s.Transport == o.Transport && slices.Equal(s.Command, o.Command) &&
+		maps.Equal(s.Env, o.Env) && s.Dir == o.Dir && s.URL == o.URL &&
+		maps.Equal(s.Headers, o.Headers) && s.Isolation == o.Isolation && s.Timeout == o.Timeout
+}
+
+// Server is the declaration of one MCP server.
+type Server struct {
+	ID     string // unique among the servers of a Desired; see CheckID
+	Spec   Spec
+	Origin Origin
+	Where  string // where it is declared, for people: "config.json", "MCPHUB_SERVERS"
+}
+
+// Problem is a declaration that cannot be followed. It is reported (in the log
+// and at /health), and harms nothing else.
+type Problem struct {
+	ID     string // the server's id, or the group's
+	State  string // "invalid" or "conflict"
+	Origin Origin
+	Where  string
+	Reason string // what is wrong and what mends it
+}
+
+// List is all that one source declares.
+type List struct {
+	Origin   Origin
+	Servers  []Server            // in the order of declaration
+	Groups   map[string][]string // group id → server ids, in the order of declaration
+	Problems []Problem
+}
+
+// Source reads declarations at one place.
+type Source interface {
+	// Run sends a complete List at once and again after every change, until ctx
+	// ends. A receiver that is slow gets the newest List, not every one. Run
+	// retries for ever by itself; it returns only when ctx ends, and then nil.
+	Run(ctx context.Context, lists chan<- List) error
+}
+
+// Before reports whether declarations of o win over those of other.
+func (o Origin) Before(other Origin) bool {
+	return slices.Index(precedence, o) < slices.Index(precedence, other)
+}
