@@ -1,0 +1,73 @@
+package integration
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if hubDir != "" {
+		os.RemoveAll(hubDir)
+	}
+	os.Exit(status)
+}
+
+// hubOptions say how a hub is started. The zero value is a hub with nothing configured and Docker off.
+type hubOptions struct {
+	Env  []string // NAME=value; wins over what startHub sets
+	Args []string // flags or a subcommand
+	Port int      // a free one if 0; set it to start a hub again at its former address
+}
+
+// startHub starts the hub's binary, and returns when /health answers. The URL of the process is the hub's, without a path.
+func startHub(t testing.TB, options hubOptions) *process {
+	t.Helper()
+	binary, err := hubBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := cmp.Or(options.Port, freePort(t))
+	env := append([]string{"MCPHUB_DOCKER=off", "MCPHUB_PORT=" + strconv.Itoa(port)}, options.Env...)
+	p := startProcess(t, 0, append([]string{binary}, options.Args...), env...)
+	p.URL = fmt.Sprintf("http://127.0.0.1:%d", port)
+	p.waitFor(t, "/health", func() bool { return answers(p.URL + "/health") })
+	return p
+}
+
+// answers says whether an HTTP server answers at all: a /health with a token does so with 200, too.
+func answers(url string) bool {
+	client := &http.Client{Timeout: time.Second}
+	resp, err := client.Get(url)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+var hubDir string // where hubBinary built; TestMain removes it
+
+// hubBinary builds the hub once in a run of tests, the way it is shipped.
+var hubBinary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "mcphub-test")
+	if err != nil {
+		return "", err
+	}
+	hubDir = dir
+	binary := filepath.Join(dir, "mcphub.exe") // the suffix is needed on Windows and harmless elsewhere
+	build := exec.Command("go", "build", "-o", binary, "mcphub/cmd/mcphub")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the hub: %w\n%s", err, output)
+	}
+	return binary, nil
+})

@@ -1,0 +1,44 @@
+"""A FastMCP server on 127.0.0.1, at /mcp of the port given as the only argument."""
+
+import asyncio
+import sys
+
+from fastmcp import Context, FastMCP
+
+server = FastMCP("fastmcp-test", instructions="A server for tests.")
+
+
+@server.tool
+def add(a: int, b: int) -> int:
+    """Adds two numbers."""
+    return a + b
+
+
+@server.tool
+async def count(steps: int, ctx: Context) -> str:
+    """Counts, and reports progress at each step."""
+    for step in range(steps):
+        await ctx.report_progress(step + 1, steps)
+        await asyncio.sleep(0.01)
+    return f"counted {steps}"
+
+
+@server.tool
+def fail() -> str:
+    """Fails, always."""
+    raise ValueError("as asked")
+
+
+@server.resource("test://greeting/{name}")
+def greeting(name: str) -> str:
+    """Greets by name."""
+    return f"Hello, {name}!"
+
+
+@server.prompt
+def greet(name: str) -> str:
+    """Asks for a greeting."""
+    return f"Greet {name}."
+
+
+server.run(transport="http", host="127.0.0.1", port=int(sys.argv[1]), show_banner=False)
