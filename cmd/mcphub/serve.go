@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/julienschmidt/httprouter"
+
+	"mcphub/discovery"
+	"mcphub/health"
+	"mcphub/proxy"
+	"mcphub/proxy/mcpserver"
+)
+
+// serve is the process: it wires the rooms together, serves until ctx ends, and
+// then ends everything it started.
+func serve(ctx context.Context, s *settings) error {
+	log := newLogger(s)
+	for _, warning := range s.Warnings {
+		log.Warn(warning)
+	}
+	keys, err := mcpserver.NewKeys(s.SessionKeys...)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
+	if err != nil {
+		return fmt.Errorf("listen: %w; --port or MCPHUB_PORT sets another port", err)
+	}
+	a := &app{log: log, settings: s, guard: mcpserver.NewGuard(keys, access(s))}
+	a.hub = proxy.New(proxy.Options{
+		Version: programVersion(), Environ: os.Environ(), Reconnect: reconnect(s),
+		Keys: keys, MaxBody: int64(s.MaxBody), Log: log,
+	})
+	return a.run(ctx, listener)
+}
+
+// app holds what the parts of the process share.
+type app struct {
+	log      *slog.Logger
+	hub      *proxy.Hub
+	guard    *mcpserver.Guard
+	settings *settings // as they were at start
+}
+
+// run serves on listener until ctx ends, or serving fails.
+func (a *app) run(ctx context.Context, listener net.Listener) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	hubCtx, stopHub := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopHub()
+	var work sync.WaitGroup
+	defer work.Wait()
+
+	desired := make(chan discovery.Desired)
+	work.Go(func() { a.discover(ctx, desired) })
+	work.Go(func() { a.hub.Run(hubCtx, desired) })
+	server := &http.Server{
+		Handler:           a.guard.Wrap(a.routes(), "/health"),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	work.Go(func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			cancel(fmt.Errorf("serve: %w", err))
+		}
+	})
+	a.announce(listener.Addr())
+	<-ctx.Done()
+	a.log.Info("shutting down", "cause", context.Cause(ctx))
+	a.shutDown(server, stopHub)
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// shutDown gives calls in flight their grace, then ends all sessions and with
+// them the streams that would keep the server from closing.
+func (a *app) shutDown(server *http.Server, stopHub func()) {
+	grace, cancel := context.WithTimeout(context.Background(), a.settings.ShutdownGrace)
+	defer cancel()
+	a.hub.Drain(grace)
+	stopHub()
+	if server.Shutdown(grace) != nil {
+		_ = server.Close() // whoever is still connected had its grace
+	}
+}
+
+// discover runs the sources until ctx ends.
+func (a *app) discover(ctx context.Context, desired chan<- discovery.Desired) {
+	sources := []discovery.Source{discovery.EnvironmentSource{List: a.environment()}}
+	var reloading sync.WaitGroup
+	defer reloading.Wait()
+	if a.settings.Config != "" {
+		file := discovery.NewFileSource(a.settings.Config, a.settings.Lookup, a.apply, a.log)
+		sources = append(sources, file)
+		reloading.Go(func() { reloadOnHangup(ctx, file) })
+	}
+	if err := discovery.Watch(ctx, sources, desired); err != nil {
+		a.log.Error("discovery ended", "err", err)
+	}
+}
+
+// reloadOnHangup has the file read again whenever the process gets SIGHUP.
+func reloadOnHangup(ctx context.Context, file *discovery.FileSource) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-hangups:
+			file.Reload()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// environment is what the environment declares, and the demonstration server if
+// it was asked for: this program again, over stdio.
+func (a *app) environment() discovery.List {
+	list := a.settings.Servers
+	list.Origin = discovery.Environment
+	if !a.settings.Demo {
+		return list
+	}
+	self, err := os.Executable()
+	if err != nil {
+		a.log.Error("demonstration server not started", "err", err)
+		return list
+	}
+	list.Servers = append(list.Servers, discovery.Server{
+		ID: "demo", Origin: discovery.Environment, Where: "--demo",
+		Spec: discovery.Spec{
+			Transport: discovery.Stdio, Command: []string{self, "demo-server"}, Isolation: discovery.IsolationSession,
+		},
+	})
+	return list
+}
+
+// apply takes a new content of the configuration file; an error refuses it.
+func (a *app) apply(c *discovery.Config) error {
+	next, err := a.settings.reload(c)
+	if err != nil {
+		return err
+	}
+	if next.Port != a.settings.Port {
+		a.log.Warn("the port has changed in the configuration file; it takes effect after a restart", "port", next.Port)
+	}
+	a.guard.Set(access(next))
+	a.hub.SetReconnect(reconnect(next))
+	a.hub.Revoke(a.guard.Admits)
+	a.log.Info("configuration file read", "file", a.settings.Config)
+	return nil
+}
+
+// routes is the address book.
+func (a *app) routes() http.Handler {
+	router := httprouter.New()
+	router.RedirectTrailingSlash = false // the guard has taken it off
+	router.RedirectFixedPath = false
+	router.HandleOPTIONS = false
+	a.hub.Routes(router)
+	router.HandlerFunc(http.MethodGet, "/health", health.Handler(a.hub.Status, a.guard.Allowed))
+	router.NotFound = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "nothing here; the endpoints are /mcp, /mcp/group/:id, /mcp/server/:id and /health", http.StatusNotFound)
+	})
+	return router
+}
+
+// access is what the settings say of who may use what.
+func access(s *settings) mcpserver.Access {
+	rules := make(map[string]mcpserver.Rule, len(s.Auth.Endpoints))
+	for path, r := range s.Auth.Endpoints {
+		rules[path] = mcpserver.Rule(r)
+	}
+	return mcpserver.Access{
+		Default: mcpserver.Rule(s.Auth.Default), Endpoints: rules,
+		Hosts: s.AllowedHosts, Origins: s.AllowedOrigins,
+	}
+}
+
+func reconnect(s *settings) proxy.Reconnect {
+	return proxy.Reconnect{MaxAttempts: s.MaxAttempts, InitialDelay: s.InitialDelay, MaxDelay: s.MaxDelay}
+}
+
+// newLogger writes to standard error: text for people at a terminal, JSON for
+// machines.
+func newLogger(s *settings) *slog.Logger {
+	options := &slog.HandlerOptions{Level: s.LogLevel}
+	if s.LogFormat == "json" || s.LogFormat == "auto" && !isTerminal(os.Stderr) {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,135 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"mcphub/proxy/jsonrpc"
+	"mcphub/proxy/mcpclient"
+	"mcphub/proxy/mcpserver"
+)
+
+// askKey names a question of a server: its id in the session it came in.
+type askKey struct {
+	session *mcpclient.Session
+	id      string
+}
+
+// ask is a question that a client is to answer.
+type ask struct {
+	cancel context.CancelCauseFunc
+	token  jsonrpc.Raw // the server's progress token; nil if it has none
+}
+
+// respondTimeout bounds the delivery of an answer to a server.
+const respondTimeout = 30 * time.Second
+
+var errRetracted = errors.New("the server withdrew the request")
+
+// ask puts a server's request to the client, on the stream of the call that
+// caused it where that is known, and its answer to the server. It returns at
+// once. ctx ends with the call.
+func (p *peer) ask(ctx context.Context, c *mcpserver.Call, session *mcpclient.Session, m *jsonrpc.Message) {
+	id, method, params := slices.Clone(m.ID), m.Method, slices.Clone(m.Params)
+	capability, _, _ := strings.Cut(method, "/")
+	if isAsked(capability) && jsonrpc.Get(p.session.State.Capabilities, capability) == nil {
+		e := jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the client has not declared %s", capability)
+		p.hub.closers.Go(func() { p.respond(ctx, session, id, nil, e) })
+		return
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	p.note(askKey{session, string(id)}, &ask{cancel, slices.Clone(m.Field(jsonrpc.MetaProgressToken))})
+	p.hub.closers.Go(func() {
+		defer cancel(nil)
+		defer p.unnote(askKey{session, string(id)})
+		answer, err := p.session.Ask(ctx, c, method, params)
+		switch {
+		case errors.Is(err, errRetracted): // nobody waits for an answer
+		case err != nil:
+			p.respond(ctx, session, id, nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "ask the client: %v", err))
+		case answer.Error != nil:
+			p.respond(ctx, session, id, nil, jsonrpc.PeerError(answer.Error))
+		default:
+			p.respond(ctx, session, id, answer.Result, nil)
+		}
+	})
+}
+
+// isAsked reports whether a client must have declared a capability to be asked.
+func isAsked(capability string) bool {
+	return slices.Contains([]string{"sampling", "elicitation", "roots", "tasks"}, capability)
+}
+
+// respond answers a server, even if the call that caused its question is over.
+func (p *peer) respond(ctx context.Context, session *mcpclient.Session, id, result jsonrpc.Raw, e *jsonrpc.Error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), respondTimeout)
+	defer cancel()
+	if err := session.Respond(ctx, id, result, e); err != nil {
+		p.hub.options.Log.Debug("answer a server's request", "err", err)
+	}
+}
+
+func (p *peer) note(key askKey, a *ask) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.asks == nil {
+		p.asks = map[askKey]*ask{}
+	}
+	p.asks[key] = a
+}
+
+func (p *peer) unnote(key askKey) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.asks, key)
+}
+
+// retract withdraws a question that its server needs no answer to any more.
+func (p *peer) retract(session *mcpclient.Session, m *jsonrpc.Message) {
+	p.mu.Lock()
+	a := p.asks[askKey{session, string(m.Field(jsonrpc.RequestID))}]
+	p.mu.Unlock()
+	if a != nil {
+		a.cancel(errRetracted)
+	}
+}
+
+// asker returns the session whose question has the progress token, nil if none.
+func (p *peer) asker(token jsonrpc.Raw) *mcpclient.Session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, a := range p.asks {
+		if a.token != nil && bytes.Equal(a.token, token) {
+			return key.session
+		}
+	}
+	return nil
+}
+
+// Notify implements mcpserver.Peer.
+func (p *peer) Notify(ctx context.Context, m *jsonrpc.Message) {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	var to []*mcpclient.Session
+	switch m.Method {
+	case "notifications/initialized": // the hub tells each server itself
+	case "notifications/progress":
+		if session := p.asker(m.Field(jsonrpc.ProgressToken)); session != nil {
+			to = append(to, session)
+		}
+	default:
+		to = p.sessions()
+	}
+	for _, session := range to {
+		if err := session.Notify(ctx, m.Method, m.Params); err != nil {
+			p.hub.options.Log.Debug("pass a notification on", "method", m.Method, "err", err)
+		}
+	}
+}
+
+// StreamOpened implements mcpserver.Peer.
+func (p *peer) StreamOpened() {}

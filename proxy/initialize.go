@@ -1,0 +1,92 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"mcphub/proxy/jsonrpc"
+)
+
+const (
+	firstAnswer     = 5 * time.Second // how long initialize waits for a server that is shown alone
+	maxInstructions = 4 << 10         // bytes of one server's instructions among those of others
+)
+
+// clientInfo is how the hub introduces itself to servers.
+func (h *Hub) clientInfo() jsonrpc.Raw {
+	return fmt.Appendf(nil, `{"name":"mcphub","title":"MCP Hub","version":%s}`, jsonrpc.Quote(h.options.Version))
+}
+
+// aggregateCapabilities are what endpoints of many servers have.
+const aggregateCapabilities = `{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}`
+
+// Initialize implements mcpserver.Peer.
+func (p *peer) Initialize(ctx context.Context) (jsonrpc.Raw, error) {
+	if p.server != "" {
+		if result := p.mirrored(ctx); result != nil {
+			return result, nil
+		}
+	}
+	v := p.hub.view()
+	out := append(jsonrpc.Raw(`{"capabilities":`), aggregateCapabilities...)
+	if tasks := p.tasksCapability(v); tasks != nil {
+		out = append(append(out, `,"tasks":`...), tasks...)
+	}
+	out = append(append(out, `},"serverInfo":`...), p.hub.clientInfo()...)
+	if text := p.instructions(v); text != "" {
+		out = append(append(out, `,"instructions":`...), jsonrpc.Quote(text)...)
+	}
+	return append(out, '}'), nil
+}
+
+// tasksCapability returns what the first server in scope with tasks declares of
+// them.
+func (p *peer) tasksCapability(v *view) jsonrpc.Raw {
+	for _, s := range v.scope(p.session.State.Endpoint) {
+		if tasks := jsonrpc.Get(jsonrpc.Get(s.initialized, "capabilities"), "tasks"); tasks != nil {
+			return tasks
+		}
+	}
+	return nil
+}
+
+// instructions returns what the servers in scope say of their use, under a
+// heading each.
+func (p *peer) instructions(v *view) string {
+	var out strings.Builder
+	for _, s := range v.scope(p.session.State.Endpoint) {
+		text := strings.TrimSpace(jsonrpc.Text(s.initialized, "instructions"))
+		if text == "" {
+			continue
+		}
+		if len(text) > maxInstructions {
+			text = strings.ToValidUTF8(text[:maxInstructions], "") + " […]"
+		}
+		fmt.Fprintf(&out, "# %s\n\n%s\n\n", s.server.ID, text)
+	}
+	return strings.TrimSpace(out.String())
+}
+
+// mirrored returns a server's own answer to initialize, or nil if it has never
+// given one. The hub tells of changed lists even where the server does not.
+func (p *peer) mirrored(ctx context.Context) jsonrpc.Raw {
+	ctx, cancel := context.WithTimeout(ctx, firstAnswer)
+	defer cancel()
+	v := p.hub.await(ctx, func(v *view) bool {
+		s := v.servers[p.server]
+		return s == nil || s.phase == connected || s.phase == failed
+	})
+	s := v.servers[p.server]
+	if s == nil || s.initialized == nil {
+		return nil
+	}
+	capabilities := jsonrpc.Get(s.initialized, "capabilities")
+	for _, name := range []string{"tools", "prompts", "resources"} {
+		if own := jsonrpc.Get(capabilities, name); jsonrpc.IsObject(own) {
+			capabilities = jsonrpc.Set(capabilities, name, jsonrpc.Set(own, "listChanged", jsonrpc.Raw("true")))
+		}
+	}
+	return jsonrpc.Set(s.initialized, "capabilities", capabilities)
+}

@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Status is what is known of all servers at one moment.
+type Status struct {
+	Servers []ServerStatus
+	Missing map[string][]string // group → members that nobody declares
+}
+
+// ServerStatus is what is known of one server, or of a declaration that cannot be
+// followed.
+type ServerStatus struct {
+	ID              string
+	Connected       bool
+	Tools           int // listed ones, as the next three
+	Prompts         int
+	Resources       int
+	Templates       int
+	State           string // starting, connected, away, failed, invalid or conflict
+	Transport       string
+	Source          string
+	Groups          []string
+	ProtocolVersion string // empty unless connected
+	Since           time.Time
+	Error           string // why it is not connected
+	Attempts        int
+	NextAttempt     time.Time // zero if there is none to come
+	Problems        []string  // features repaired, left out, or shadowed by another server's
+}
+
+// Status returns what is known now. It never waits.
+func (h *Hub) Status() Status {
+	v := h.view()
+	status := Status{Missing: v.desired.Missing}
+	for _, id := range v.ids {
+		status.Servers = append(status.Servers, v.status(v.servers[id]))
+	}
+	for _, p := range v.desired.Problems {
+		status.Servers = append(status.Servers, ServerStatus{
+			ID: p.ID, State: p.State, Source: string(p.Origin), Error: p.Reason,
+		})
+	}
+	slices.SortStableFunc(status.Servers, func(a, b ServerStatus) int { return strings.Compare(a.ID, b.ID) })
+	return status
+}
+
+func (v *view) status(s *state) ServerStatus {
+	out := ServerStatus{
+		ID: s.server.ID, Connected: s.phase == connected, State: string(s.phase),
+		Transport: string(s.server.Spec.Transport), Source: string(s.server.Origin), Groups: v.groupsOf(s.server.ID),
+		ProtocolVersion: s.version, Since: s.since, Attempts: s.attempts, NextAttempt: s.next,
+	}
+	if s.err != nil {
+		out.Error = s.err.Error()
+	}
+	if f := s.features; f != nil && s.listed() {
+		out.Tools, out.Prompts = len(f.lists[tools]), len(f.lists[prompts])
+		out.Resources, out.Templates = len(f.lists[resources]), len(f.lists[templates])
+		out.Problems = slices.Clone(f.problems)
+	}
+	if shadowed := v.catalogs[aggregatePath].shadowed[s.server.ID]; len(shadowed) > 0 {
+		out.Problems = append(out.Problems, fmt.Sprintf("%d resources are listed by another server too, which has got them at %s; the first is %.200s", len(shadowed), aggregatePath, shadowed[0]))
+	}
+	return out
+}
+
+func (v *view) groupsOf(server string) (groups []string) {
+	for group, members := range v.desired.Groups {
+		if slices.Contains(members, server) {
+			groups = append(groups, group)
+		}
+	}
+	slices.Sort(groups)
+	return groups
+}
