@@ -289,15 +289,17 @@ const (
 
 // plain returns the index of the first byte from i on that is not simply part of
 // a string: a quote, a backslash, a control byte or one beyond ASCII. It looks at
-// eight bytes at a time, for here is where a long message spends its time: in x,
-// the highest bit of a byte is set where that byte is special. (A borrow may set
-// it for a byte above a special one too; only the lowest counts.)
+// many bytes at a time, for here is where a long message spends its time.
 func plain(data []byte, i int) int {
+	for ; i+32 <= len(data); i += 32 {
+		b := data[i : i+32 : i+32]
+		if special(binary.LittleEndian.Uint64(b))|special(binary.LittleEndian.Uint64(b[8:]))|
+			special(binary.LittleEndian.Uint64(b[16:]))|special(binary.LittleEndian.Uint64(b[24:])) != 0 {
+			break
+		}
+	}
 	for ; i+8 <= len(data); i += 8 {
-		w := binary.LittleEndian.Uint64(data[i:])
-		quote, slash := w^(ones*'"'), w^(ones*'\\')
-		x := (w-ones*0x20)&^w | (quote-ones)&^quote | (slash-ones)&^slash | w
-		if x &= highs; x != 0 {
+		if x := special(binary.LittleEndian.Uint64(data[i:])); x != 0 {
 			return i + bits.TrailingZeros64(x)/8
 		}
 	}
@@ -307,4 +309,12 @@ func plain(data []byte, i int) int {
 		}
 	}
 	return i
+}
+
+// special returns a word in which the highest bit of a byte is set where that
+// byte of w is special. A borrow may set it for a byte above a special one too;
+// only the lowest counts.
+func special(w uint64) uint64 {
+	quote, slash := w^(ones*'"'), w^(ones*'\\')
+	return ((w-ones*0x20)&^w | (quote-ones)&^quote | (slash-ones)&^slash | w) & highs
 }

@@ -1,0 +1,193 @@
+package mcpclient
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// The ladder by which a process ends.
+const (
+	graceEOF  = 5 * time.Second // after its input is closed
+	graceTerm = 3 * time.Second // after SIGTERM
+	graceKill = 5 * time.Second // after SIGKILL, which only the kernel can delay
+	// graceRead is how long the output of a process that has exited is read, should
+	// another process hold it open.
+	graceRead = 500 * time.Millisecond
+)
+
+// process is a child in a process group of its own.
+type process struct {
+	cmd    *exec.Cmd
+	stdin  *os.File // ours, as are the next two
+	stdout *os.File
+	stderr *os.File
+	log    *slog.Logger
+	said   lastWords
+
+	exited chan struct{} // closed when the child has been waited for
+	err    error         // what Wait returned; set before exited is closed
+}
+
+// startProcess starts the child and a goroutine that waits for it.
+func startProcess(t Stdio, log *slog.Logger) (*process, error) {
+	if len(t.Command) == 0 || t.Command[0] == "" {
+		return nil, errors.New("start the server: no command is given")
+	}
+	path, err := findProgram(t.Command[0], t.Env)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(t.Dir); t.Dir != "" && (err != nil || !info.IsDir()) {
+		return nil, fmt.Errorf("start %q: the directory %q does not exist", t.Command[0], t.Dir)
+	}
+	cmd := exec.Command(path, t.Command[1:]...)
+	cmd.Args[0] = t.Command[0]
+	cmd.Env, cmd.Dir = t.Env, t.Dir
+	if cmd.Env == nil {
+		cmd.Env = []string{} // nil would be the hub's own
+	}
+	setGroup(cmd)
+	p := &process{cmd: cmd, log: log, exited: make(chan struct{})}
+	if err := p.start(); err != nil {
+		return nil, fmt.Errorf("start %q: %w", t.Command[0], err)
+	}
+	return p, nil
+}
+
+// start connects the pipes and forks. The pipes are ours and not of os/exec, which
+// would close them as soon as the child has exited, with its last words unread.
+func (p *process) start() (err error) {
+	var ours, theirs [3]*os.File
+	for i := range ours {
+		r, w, pipeErr := os.Pipe()
+		if pipeErr != nil {
+			err = pipeErr
+			break
+		}
+		ours[i], theirs[i] = r, w
+		if i == 0 {
+			ours[i], theirs[i] = w, r
+		}
+	}
+	if err == nil {
+		p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = theirs[0], theirs[1], theirs[2]
+		err = fork(p.cmd)
+	}
+	closeAll(theirs[:])
+	if err != nil {
+		closeAll(ours[:])
+		return err
+	}
+	p.stdin, p.stdout, p.stderr = ours[0], ours[1], ours[2]
+	go func() { // end waits for exited
+		p.err = p.cmd.Wait()
+		close(p.exited)
+	}()
+	return nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// findProgram returns the path of a program, which the child's own PATH decides.
+func findProgram(name string, env []string) (string, error) {
+	if strings.ContainsRune(name, '/') || strings.ContainsRune(name, filepath.Separator) {
+		return name, nil
+	}
+	var path string
+	for _, pair := range env {
+		if key, value, _ := strings.Cut(pair, "="); strings.EqualFold(key, "PATH") {
+			path = value
+		}
+	}
+	for _, dir := range filepath.SplitList(path) {
+		if !filepath.IsAbs(dir) {
+			continue // would depend on where the hub was started
+		}
+		if found, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return found, nil
+		}
+	}
+	return "", fmt.Errorf("start the server: %q was not found in PATH (%s): install it, or give its full path", name, path)
+}
+
+// fate says how the process ended, if it has, and what it said last.
+func (p *process) fate() string {
+	text := "the process is running"
+	select {
+	case <-p.exited:
+		text = "the process ended"
+		if p.cmd.ProcessState != nil {
+			text += ": " + p.cmd.ProcessState.String()
+		}
+	default:
+	}
+	if said := p.said.String(); said != "" {
+		text += "; stderr: " + said
+	}
+	return text
+}
+
+// letRead gives the reader time to read what the process wrote before it exited.
+func (p *process) letRead(read <-chan struct{}, closing <-chan struct{}) {
+	timer := time.NewTimer(graceRead)
+	defer timer.Stop()
+	select {
+	case <-read:
+	case <-timer.C:
+	case <-closing:
+	}
+}
+
+// end ends the process and its group, and waits for it. On return all pipes are
+// closed.
+func (p *process) end() {
+	p.stdin.Close()
+	if !p.wait(graceEOF, p.leaderGone) || !p.groupGone() {
+		signalGroup(p.cmd.Process, false)
+		if !p.wait(graceTerm, p.groupGone) {
+			signalGroup(p.cmd.Process, true)
+			if !p.wait(graceKill, p.leaderGone) {
+				p.log.Error("process not ended by SIGKILL", "pid", p.cmd.Process.Pid)
+			}
+		}
+	}
+	// Somebody outside the group may hold the other ends.
+	p.stdout.Close()
+	p.stderr.Close()
+}
+
+func (p *process) leaderGone() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *process) groupGone() bool { return p.leaderGone() && groupEmpty(p.cmd.Process) }
+
+// wait waits until done, which it asks now and then, and reports whether it came
+// true in time.
+func (p *process) wait(limit time.Duration, done func() bool) bool {
+	deadline := time.Now().Add(limit)
+	for pause := time.Millisecond; !done(); pause = min(2*pause, 50*time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+		<-time.After(pause)
+	}
+	return true
+}

@@ -1,0 +1,162 @@
+package mcpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Stdio reaches a server that is a process of the hub's own, by its standard
+// input and output.
+type Stdio struct {
+	Command []string // the program, looked up in the PATH of Env, and its arguments
+	Env     []string // the whole environment; see ChildEnv
+	Dir     string   // where it runs; empty: where the hub does
+}
+
+// queueSize bounds the messages that wait for the process to read them.
+const queueSize = 64
+
+// stdio is the wire to a process. Four goroutines belong to it: one reads its
+// output, one its errors, one writes its input, and one watches over its life and
+// waits for the others.
+type stdio struct {
+	*mux
+	process *process
+	queue   chan *outgoing
+	closing chan struct{} // closed when the session has ended
+	unread  chan struct{} // closed when the process has closed its input
+	gone    chan struct{} // closed when the process and all its goroutines have ended
+
+	quiet    atomic.Bool // the handshake is done: noise is not kept any more
+	noisesMu sync.Mutex  // leaf
+	noises   []string    // the first lines of output that are no messages
+}
+
+// outgoing is a message on its way to the process.
+type outgoing struct {
+	data  []byte
+	state *atomic.Int32 // of the call, if it is the request of one
+	done  chan error    // gets the result of writing it
+}
+
+func (t Stdio) open(_ context.Context, s *Session) (wire, error) {
+	p, err := startProcess(t, s.options.Log)
+	if err != nil {
+		return nil, err
+	}
+	return &stdio{
+		mux:     newMux(s),
+		process: p,
+		queue:   make(chan *outgoing, queueSize),
+		closing: make(chan struct{}),
+		unread:  make(chan struct{}),
+		gone:    make(chan struct{}),
+	}, nil
+}
+
+func (w *stdio) start() { go w.run() } // close waits for gone
+
+func (w *stdio) established(string) string {
+	w.quiet.Store(true)
+	return ""
+}
+
+func (w *stdio) listen() {}
+
+func (w *stdio) ended() { close(w.closing) }
+
+func (w *stdio) close() { <-w.gone }
+
+// run lives as long as the process and what it started.
+func (w *stdio) run() {
+	defer close(w.gone)
+	var group sync.WaitGroup
+	read := make(chan struct{})
+	group.Go(func() {
+		defer close(read)
+		w.read()
+	})
+	group.Go(w.process.readErrors)
+	group.Go(w.write)
+
+	reason := w.watch(read)
+	w.mux.end(reason)
+	w.s.end(reason)
+	w.process.end()
+	group.Wait()
+}
+
+// watch returns when the session is to end, and why.
+func (w *stdio) watch(read <-chan struct{}) error {
+	var closed string
+	select {
+	case <-w.closing:
+		return w.s.err
+	case <-w.process.exited:
+		w.process.letRead(read, w.closing)
+		return w.obituary()
+	case <-read:
+		closed = "output"
+	case <-w.unread:
+		closed = "input"
+	}
+	// It will answer no more. Most are about to exit: then the status says more.
+	select {
+	case <-w.closing:
+		return w.s.err
+	case <-w.process.exited:
+		w.process.letRead(read, w.closing)
+		return w.obituary()
+	case <-time.After(time.Second):
+		return fmt.Errorf("the process closed its %s; %w", closed, w.obituary())
+	}
+}
+
+// obituary says how the process fares, with what it said last.
+func (w *stdio) obituary() error {
+	text := w.process.fate()
+	w.noisesMu.Lock()
+	defer w.noisesMu.Unlock()
+	if !w.quiet.Load() && len(w.noises) > 0 {
+		text += "; it wrote what is no message: " + strings.Join(w.noises, " | ")
+	}
+	return errors.New(text)
+}
+
+// read dispatches what the process writes until it closes its output.
+func (w *stdio) read() {
+	lines := newLineReader(w.process.stdout, w)
+	for {
+		messages, err := lines.next()
+		if err != nil {
+			return
+		}
+		for _, m := range messages {
+			w.dispatch(m)
+		}
+	}
+}
+
+const (
+	maxNoises   = 5
+	noiseLength = 300
+)
+
+// noise implements lineSink.
+func (w *stdio) noise(line []byte) {
+	text := printable(line, noiseLength)
+	w.s.options.Log.Debug("output that is no message", "stdout", text)
+	if w.quiet.Load() {
+		return
+	}
+	w.noisesMu.Lock()
+	defer w.noisesMu.Unlock()
+	if len(w.noises) < maxNoises {
+		w.noises = append(w.noises, text)
+	}
+}

@@ -1,0 +1,146 @@
+package mcpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"mcphub/proxy/jsonrpc"
+)
+
+// resumeTries is how often in a row a call's stream is asked for in vain before
+// the call is given up.
+const resumeTries = 5
+
+// stream reads an answer that is a stream of events, and takes it up again where
+// it breaks off, as long as the server numbers its events.
+func (w *streamable) stream(x *exchange, resp *http.Response) (*jsonrpc.Message, error) {
+	r := newEventReader(resp.Body)
+	m, cut := w.readStream(x, r, resp.Body)
+	at := streamEnd{lastID: r.lastID, retry: r.retry, polls: r.retried}
+	r.release()
+	for tries := 0; m == nil; tries++ {
+		if c, ok := errors.AsType[cutOff](cut); !ok || at.lastID == "" || tries == resumeTries {
+			if ok {
+				cut = outcomeUnknown(c.cause)
+			}
+			return nil, w.failed(x, cut)
+		}
+		if err := sleep(x.ctx, backoff(at.retry, tries)); err != nil {
+			return nil, w.failed(x, err)
+		}
+		before := at
+		if m, cut = w.resume(x, &at); at.lastID != before.lastID || at.polls && at.reached {
+			tries = -1 // it goes on: a server may close a stream at will and be asked again
+		}
+	}
+	return m, nil
+}
+
+// outcomeUnknown says that a call went out and why its answer is not known. Of the
+// reason only the text remains: what it says of the last attempt to get the
+// answer, ErrNotSent for one, does not hold for the call.
+func outcomeUnknown(reason error) error {
+	if errors.Is(reason, ErrOutcomeUnknown) {
+		return reason
+	}
+	return fmt.Errorf("%w: %v", ErrOutcomeUnknown, reason)
+}
+
+// streamEnd is where a stream broke off.
+type streamEnd struct {
+	lastID  string
+	retry   time.Duration // what the server asks to wait
+	polls   bool          // it has asked: it means to be asked again and again
+	reached bool          // the last attempt got a stream
+}
+
+// cutOff says that a stream ended before the response.
+type cutOff struct{ cause error }
+
+func (c cutOff) Error() string { return c.cause.Error() }
+
+// readStream reads events up to the response. Its error is a cutOff if the stream
+// ended before.
+func (w *streamable) readStream(x *exchange, r *eventReader, body io.ReadCloser) (*jsonrpc.Message, error) {
+	for {
+		e, err := r.next()
+		switch {
+		case err == io.EOF:
+			return nil, cutOff{errors.New("the server ended the stream before the response")}
+		case err != nil:
+			return nil, cutOff{err}
+		case e.long:
+			return nil, fmt.Errorf("read the answer: %w", errLong)
+		case e.name != "message":
+			continue
+		}
+		m, err := w.receiveEvent(x, r.lines.own(e.data))
+		if err != nil {
+			return nil, err
+		}
+		if m != nil {
+			w.finish(body)
+			return m, nil
+		}
+	}
+}
+
+// receiveEvent takes in one event's data. Data that are no message are skipped,
+// but for an unacceptable response to the call itself.
+func (w *streamable) receiveEvent(x *exchange, data []byte) (*jsonrpc.Message, error) {
+	m, err := w.receive(x, data)
+	if bad, ok := errors.AsType[unreadable](err); ok {
+		if string(jsonrpc.Get(data, "id")) == string(x.id) && jsonrpc.Get(data, "method") == nil {
+			return nil, err
+		}
+		w.s.options.Log.Warn("event skipped that is no message", "err", bad.reason)
+		return nil, nil
+	}
+	return m, err
+}
+
+// resume asks for the rest of a call's stream and reads it.
+func (w *streamable) resume(x *exchange, at *streamEnd) (*jsonrpc.Message, error) {
+	at.reached = false
+	resp, err := w.site.do(x.ctx, http.MethodGet, w.listenHeader(at.lastID), nil)
+	if err != nil {
+		return nil, cutOff{err}
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || mediaType(resp) != typeEvents {
+		return nil, w.notResumed(resp)
+	}
+	r := newEventReader(resp.Body)
+	defer r.release()
+	r.lastID, r.retry, r.retried = at.lastID, at.retry, at.polls
+	m, err := w.readStream(x, r, resp.Body)
+	*at = streamEnd{lastID: r.lastID, retry: r.retry, polls: r.retried, reached: true}
+	return m, err
+}
+
+// notResumed returns what an answer that is no stream means for the call: a
+// cutOff where it is worth trying again.
+func (w *streamable) notResumed(resp *http.Response) error {
+	_, err := w.refusal(resp, nil)
+	err = outcomeUnknown(fmt.Errorf("resume the stream: %w", err))
+	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusConflict || resp.StatusCode == http.StatusTooManyRequests {
+		return cutOff{err}
+	}
+	return err
+}
+
+// sleep waits, unless ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
