@@ -25,12 +25,14 @@ type eventReader struct {
 	retry   time.Duration // what the server asks to wait before reconnecting; 0 if it does not
 	retried bool          // the server has asked
 	skipped excerpt       // of the last event that was long
+	primed  func()        // called after an event without data that gave an id or a time to wait; may be nil
 
 	begun bool // the first line has been read
 	event      // being read
 	id    string
 	hasID bool
-	parts int // how many data lines it has
+	asked bool // the event has a time to wait
+	parts int  // how many data lines it has
 }
 
 // maxRetry bounds what a server can ask to wait.
@@ -87,7 +89,7 @@ func (e *eventReader) next() (event, error) {
 func (e *eventReader) start() {
 	e.lines.release()
 	e.event = event{name: "message"}
-	e.hasID, e.parts = false, 0
+	e.hasID, e.asked, e.parts = false, false, 0
 }
 
 // complete ends an event at its blank line and reports whether there is
@@ -102,6 +104,9 @@ func (e *eventReader) complete() bool {
 	e.data = nil
 	if e.parts > 0 {
 		e.data = e.lines.held()
+	}
+	if len(e.data) == 0 && (e.hasID || e.asked) && e.primed != nil {
+		e.primed()
 	}
 	return len(e.data) > 0
 }
@@ -134,6 +139,7 @@ func (e *eventReader) field(line []byte) {
 	case "retry":
 		if ms, err := strconv.ParseUint(string(value), 10, 31); err == nil {
 			e.retry, e.retried = min(time.Duration(ms)*time.Millisecond, maxRetry), true
+			e.asked = true
 		}
 	}
 }

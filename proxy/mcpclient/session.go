@@ -134,4 +134,11 @@ type Call struct {
 	// the goroutine of Session.Call; the message is valid until it returns. Nil:
 	// all is dropped, and requests are refused. An error ends the call.
 	Receive func(*jsonrpc.Message) error
+	// Primed and Parted, if not nil, are told how a server means the call's stream
+	// to be read (2025-11-25/basic/transports, polling): that it gave an id to
+	// resume by, or a time to wait, without a message, and that it closed the stream
+	// before the response, which the session asks for again. retry is what it asks
+	// to wait; 0 if it does not say. They are called on the goroutine of
+	// Session.Call.
+	Primed, Parted func(retry time.Duration)
 }

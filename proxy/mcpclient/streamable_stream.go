@@ -19,6 +19,9 @@ const resumeTries = 5
 // it breaks off, as long as the server numbers its events.
 func (w *streamable) stream(x *exchange, resp *http.Response) (*jsonrpc.Message, error) {
 	r := newEventReader(resp.Body)
+	if x.Primed != nil {
+		r.primed = func() { x.Primed(r.retry) }
+	}
 	m, cut := w.readStream(x, r, resp.Body)
 	at := streamEnd{lastID: r.lastID, retry: r.retry, polls: r.retried}
 	r.release()
@@ -28,6 +31,9 @@ func (w *streamable) stream(x *exchange, resp *http.Response) (*jsonrpc.Message,
 				cut = outcomeUnknown(c.cause)
 			}
 			return nil, w.failed(x, cut)
+		}
+		if x.Parted != nil && (tries == 0 || at.reached) {
+			x.Parted(at.retry)
 		}
 		if err := sleep(x.ctx, backoff(at.retry, tries)); err != nil {
 			return nil, w.failed(x, err)

@@ -3,9 +3,7 @@ package mcpserver
 import (
 	"context"
 	"errors"
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"mcphub/proxy/jsonrpc"
@@ -17,13 +15,31 @@ type Call struct {
 	Message *jsonrpc.Message // owned by the call, good until it is answered
 	Header  http.Header      // of the HTTP request
 
-	stream *stream
+	stream stream
+	conn   connection
 	cancel context.CancelCauseFunc
 }
 
 // Send puts a notification on the call's stream, before the result. It reports
-// false if the client reads too slowly or the call has been answered.
+// false if the client reads too slowly or has its answer.
 func (c *Call) Send(message []byte) bool { return c.stream.push(message) }
+
+// Prime gives the client an id to resume the call's stream by, and tells it when
+// to connect again if wait is positive (2025-11-25/basic/transports, polling).
+// Clients of earlier versions expect no such event: for them it does nothing.
+func (c *Call) Prime(wait time.Duration) {
+	if c.Session.State.ProtocolVersion >= LatestLegacy {
+		c.stream.prime(wait)
+	}
+}
+
+// Part closes the call's connection, after Prime: the client comes back for the
+// rest of the stream while the call goes on.
+func (c *Call) Part() {
+	if c.Session.State.ProtocolVersion >= LatestLegacy {
+		c.stream.part()
+	}
+}
 
 // serve answers the request on the goroutine of its handler.
 func (c *Call) serve(w http.ResponseWriter, r *http.Request) {
@@ -31,81 +47,47 @@ func (c *Call) serve(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
 	defer cancel(nil)
 	c.cancel = cancel
-	active := &c.Session.server.active
-	active.Add(1)
-	defer active.Add(-1)
-	c.stream = newStream(w, c.Session.server.options.Heartbeat)
+	c.conn = newConnection(w, r, c.Session.server.options.Heartbeat)
+	c.stream.session, c.stream.request, c.stream.conn = c.Session, c.Message.ID, &c.conn
+	c.stream.beatOn(&c.conn)
+	defer c.stream.close(&c.conn)
+	result, err := c.run(ctx)
+	c.finish(ctx, result, err)
+}
+
+// run has the peer answer. The id is free again when the client has the answer.
+func (c *Call) run(ctx context.Context) (jsonrpc.Raw, error) {
 	if err := c.Session.register(c); err != nil {
-		c.finish(ctx, nil, err)
-		return
+		return nil, err
 	}
 	defer c.Session.unregister(c)
-	result, err := c.Session.peer.Call(ctx, c)
-	c.finish(ctx, result, err)
+	return c.Session.peer.Call(ctx, c)
 }
 
 // finish writes what came of the call. A cancelled one gets no response
 // (2025-11-25/basic/utilities/cancellation).
 func (c *Call) finish(ctx context.Context, result jsonrpc.Raw, err error) {
 	switch busy, isBusy := errors.AsType[*BusyError](err); {
+	case errors.Is(context.Cause(ctx), errCancelled):
+		c.stream.drop(&c.conn)
 	case err == nil:
 		head := make([]byte, 0, 64)
-		c.stream.finish(jsonrpc.AppendResultHead(head, c.Message.ID), result, []byte{jsonrpc.Tail})
-	case errors.Is(context.Cause(ctx), errCancelled):
-		c.stream.drop()
+		c.stream.finish(&c.conn, jsonrpc.AppendResultHead(head, c.Message.ID), result, []byte{jsonrpc.Tail})
 	case isBusy:
 		c.refuse(busy)
 	default:
-		c.stream.finish(jsonrpc.AppendError(nil, c.Message.ID, asError(err)), nil, nil)
+		c.stream.finish(&c.conn, jsonrpc.AppendError(nil, c.Message.ID, asError(err)), nil, nil)
 	}
 }
 
 // refuse answers 503, or with an error if the answer has begun already.
 func (c *Call) refuse(busy *BusyError) {
-	c.stream.close()
-	message := jsonrpc.AppendError(nil, c.Message.ID, jsonrpc.Errorf(jsonrpc.CodeInternal, "%s", busy.Reason))
-	if c.stream.started {
-		c.stream.write(frame(message))
+	message := jsonrpc.AppendError(nil, c.Message.ID, asError(busy))
+	if !c.stream.idle(&c.conn) {
+		c.stream.finish(&c.conn, message, nil, nil)
 		return
 	}
-	setRetryAfter(c.stream.w, busy.RetryAfter)
-	writeJSON(c.stream.w, c.stream.rc, http.StatusServiceUnavailable, message, nil, nil)
-}
-
-// asError returns err as what a client is told.
-func asError(err error) *jsonrpc.Error {
-	if e, ok := errors.AsType[*jsonrpc.Error](err); ok {
-		return e
-	}
-	return jsonrpc.Errorf(jsonrpc.CodeInternal, "%v", err)
-}
-
-func setRetryAfter(w http.ResponseWriter, d time.Duration) {
-	seconds := max(1, int(math.Ceil(d.Seconds())))
-	w.Header().Set("Retry-After", strconv.Itoa(seconds))
-}
-
-// bigBody is from where on an answer gets its length and a deadline; below, it
-// fits into net/http's buffer and the socket's.
-const bigBody = 2048
-
-// writeJSON writes an HTTP answer whose body is head, body and tail.
-func writeJSON(w http.ResponseWriter, rc *http.ResponseController, status int, head, body, tail []byte) {
-	h := w.Header()
-	h["Content-Type"] = contentJSON
-	size := len(head) + len(body) + len(tail)
-	if size < bigBody {
-		w.WriteHeader(status)
-		_, _ = w.Write(append(append(head, body...), tail...)) // a client that is gone needs no answer
-		return
-	}
-	h["Content-Length"] = []string{strconv.Itoa(size)}
-	_ = rc.SetWriteDeadline(time.Now().Add(writeTimeout + time.Duration(size)*time.Microsecond)) // not supported: none
-	defer func() { _ = rc.SetWriteDeadline(time.Time{}) }()
-	w.WriteHeader(status)
-	for _, part := range [][]byte{head, body, tail} {
-		if _, err := w.Write(part); err != nil {
-			return
-		}
-	}
+	c.stream.close(&c.conn)
+	setRetryAfter(c.conn.w, busy.RetryAfter)
+	writeJSON(c.conn.w, c.conn.rc, http.StatusServiceUnavailable, message, nil, nil)
 }

@@ -65,9 +65,14 @@ func (g *Guard) Set(a Access) {
 	g.access.Store(prepared)
 }
 
+// prepare makes a rule ready for use. One that asks for an empty token opens to
+// nobody.
 func (g *Guard) prepare(r Rule) *rule {
-	if !r.Enabled {
+	switch {
+	case !r.Enabled:
 		return &rule{principals: anonymous}
+	case r.Token == "":
+		return &rule{enabled: true} // the hash of nothing that can be sent
 	}
 	return &rule{enabled: true, token: sha256.Sum256([]byte(r.Token)), principals: g.keys.principals(r.Token)}
 }
@@ -82,11 +87,10 @@ func set(names []string) map[string]bool {
 
 // rule returns the rule for a path.
 func (a *access) rule(path string) *rule {
-	for path != "" {
-		if r := a.rules[path]; r != nil {
+	for end := len(path); end > 0; end = strings.LastIndexByte(path[:end], '/') {
+		if r := a.rules[path[:end]]; r != nil {
 			return r
 		}
-		path = path[:strings.LastIndexByte(path, '/')]
 	}
 	return a.rules["/"]
 }
@@ -114,13 +118,14 @@ func (ru *rule) opens(r *http.Request) bool {
 }
 
 // Wrap returns a handler that passes to next what the rules allow. Paths in
-// public answer without their token too, and ask Allowed for the rest. A trailing
-// slash is taken off the path before anything looks at it.
+// public answer without their token too, and ask Allowed for the rest; from all
+// others the token is taken away. A trailing slash is taken off the path before
+// anything looks at it.
 func (g *Guard) Wrap(next http.Handler, public ...string) http.Handler {
 	open := set(public)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path := r.URL.Path; len(path) > 1 && path[len(path)-1] == '/' {
-			r.URL.Path, r.URL.RawPath = strings.TrimRight(path, "/"), ""
+			r.URL.Path, r.URL.RawPath = path[:1]+strings.TrimRight(path[1:], "/"), ""
 		}
 		a := g.access.Load()
 		ru := a.rule(r.URL.Path)
@@ -135,6 +140,9 @@ func (g *Guard) Wrap(next http.Handler, public ...string) http.Handler {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			http.Error(w, "unauthorized: send the endpoint's token as Authorization: Bearer TOKEN", http.StatusUnauthorized)
 		default:
+			if !open[r.URL.Path] {
+				r.Header.Del("Authorization")
+			}
 			next.ServeHTTP(w, ru.mark(r))
 		}
 	})

@@ -16,6 +16,7 @@ package mcpserver
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"slices"
 	"sync/atomic"
@@ -85,13 +86,15 @@ func setDefault[T comparable](value *T, fallback T) {
 type Server struct {
 	options  Options
 	sessions sessions
-	active   atomic.Int64 // calls being answered
+	active   atomic.Int64 // messages of clients being answered
 	draining atomic.Bool  // no new ones are taken
+	boot     string       // tells the streams of this process from those of others
+	kept     atomic.Int64 // bytes of the streams that can be resumed
 }
 
 // New returns a Server. Run must run as long as it serves.
 func New(o Options) *Server {
-	s := &Server{options: o.withDefaults()}
+	s := &Server{options: o.withDefaults(), boot: rand.Text()[:10]}
 	s.sessions.init()
 	return s
 }
@@ -105,8 +108,11 @@ func (s *Server) Run(ctx context.Context) {
 		select {
 		case <-tick.C:
 			s.putAway(s.sessions.idleSince(time.Now().Add(-s.options.IdleAfter)))
+			s.sessions.expire(time.Now())
+			s.Each((*Session).forgetStreams)
 		case <-ctx.Done():
-			s.putAway(s.sessions.all())
+			s.draining.Store(true)
+			s.end(s.sessions.close())
 			return
 		}
 	}
@@ -133,7 +139,7 @@ func (s *Server) Drain(ctx context.Context) {
 // Revoke ends the calls and streams of sessions that admits does not accept any
 // more.
 func (s *Server) Revoke(admits func(endpoint string, p Principal) bool) {
-	s.putAway(slices.DeleteFunc(s.sessions.all(), func(session *Session) bool {
+	s.end(slices.DeleteFunc(s.sessions.all(), func(session *Session) bool {
 		return admits(session.State.Endpoint, session.State.Principal)
 	}))
 }
@@ -145,11 +151,22 @@ func (s *Server) Each(f func(*Session)) {
 	}
 }
 
-// putAway frees what sessions hold. Their ids stay good.
-func (s *Server) putAway(idle []*Session) {
-	for _, session := range idle {
-		if s.sessions.remove(session) {
-			session.close(errPutAway)
+// putAway frees what sessions hold that are idle, and returns how many were. Their
+// ids stay good.
+func (s *Server) putAway(sessions []*Session) (n int) {
+	for _, session := range sessions {
+		if session.endIdle(errPutAway) {
+			s.sessions.remove(session)
+			n++
 		}
+	}
+	return n
+}
+
+// end puts sessions away, idle or not.
+func (s *Server) end(sessions []*Session) {
+	for _, session := range sessions {
+		session.end(errPutAway)
+		s.sessions.remove(session)
 	}
 }

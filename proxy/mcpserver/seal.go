@@ -128,8 +128,11 @@ func (k *Keys) open(id string) (*State, error) {
 	if len(id) > maxSessionID {
 		return nil, errSessionID
 	}
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(id)
-	if err != nil || len(sealed) < sealedHeadSize || sealed[0] != sealVersion {
+	sealed, err := base64.RawURLEncoding.DecodeString(id)
+	if err != nil || base64.RawURLEncoding.EncodeToString(sealed) != id { // of all spellings one is an id
+		return nil, errSessionID
+	}
+	if len(sealed) < sealedHeadSize || sealed[0] != sealVersion {
 		return nil, errSessionID
 	}
 	head, body := sealed[:sealedHeadSize], sealed[sealedHeadSize:]

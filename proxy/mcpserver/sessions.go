@@ -3,13 +3,17 @@ package mcpserver
 import (
 	"cmp"
 	"crypto/sha256"
+	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 )
 
-// maxTombstones bounds how many deleted sessions are remembered.
-const maxTombstones = 100_000
+const (
+	maxTombstones = 100_000 // deleted sessions that are remembered
+	maxUnsealed   = 1_000   // states that fit into no id
+)
 
 // sessions is the table of the sessions in memory, and of those deleted before
 // their time. Its mutex is held for the map operations only.
@@ -18,12 +22,15 @@ type sessions struct {
 	byID         map[string]*Session
 	perPrincipal map[Principal]int
 	tombstones   map[[16]byte]time.Time // of deleted ids, until they expire
+	unsealed     map[string]*State      // by ids that do not seal them, until they expire
+	closed       bool                   // no more are taken
 }
 
 func (t *sessions) init() {
 	t.byID = make(map[string]*Session)
 	t.perPrincipal = make(map[Principal]int)
 	t.tombstones = make(map[[16]byte]time.Time)
+	t.unsealed = make(map[string]*State)
 }
 
 func tombstone(id string) (key [16]byte) {
@@ -46,42 +53,71 @@ func (t *sessions) deleted(id string) bool {
 	return dead
 }
 
+// errFull says that a session more would be over a bound.
+var errFull = errors.New("the table of sessions is full")
+
 // add puts s into the table and returns the session that is there for its id:
 // s, or one that another request has added before.
-func (t *sessions) add(s *Session) *Session {
+func (t *sessions) add(s *Session, o *Options) (*Session, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if there := t.byID[s.id]; there != nil {
-		return there
+	there := t.byID[s.id]
+	_, dead := t.tombstones[tombstone(s.id)]
+	switch {
+	case t.closed:
+		return nil, errDraining
+	case dead:
+		return nil, errNoSession
+	case there != nil:
+		return there, nil
+	case t.isFull(s.State.Principal, o):
+		return nil, errFull
 	}
 	t.byID[s.id] = s
 	t.perPrincipal[s.State.Principal]++
-	return s
+	return s, nil
 }
 
-// remove takes s out of the table; it reports whether s was there.
-func (t *sessions) remove(s *Session) bool {
+// close takes no more sessions and returns those that are there.
+func (t *sessions) close() []*Session {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	return t.all()
+}
+
+// remove takes s out of the table, if it is there.
+func (t *sessions) remove(s *Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.byID[s.id] != s {
-		return false
+	if t.byID[s.id] == s {
+		t.drop(s)
 	}
+}
+
+// drop takes s out of the table. t.mu is held.
+func (t *sessions) drop(s *Session) {
 	delete(t.byID, s.id)
 	if t.perPrincipal[s.State.Principal]--; t.perPrincipal[s.State.Principal] == 0 {
 		delete(t.perPrincipal, s.State.Principal)
 	}
-	return true
 }
 
-// bury remembers that s was deleted. At the bound, those that would expire first
-// are forgotten.
-func (t *sessions) bury(s *Session) {
+// bury remembers that s was deleted, and takes out of the table what is there
+// for its id, which it returns. At the bound, those that would expire first are
+// forgotten.
+func (t *sessions) bury(s *Session) (there *Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.tombstones) >= maxTombstones {
 		t.forgetOldest(maxTombstones / 10)
 	}
 	t.tombstones[tombstone(s.id)] = s.State.Expires()
+	delete(t.unsealed, s.id)
+	if there = t.byID[s.id]; there != nil {
+		t.drop(there)
+	}
+	return there
 }
 
 func (t *sessions) forgetOldest(n int) {
@@ -93,6 +129,26 @@ func (t *sessions) forgetOldest(n int) {
 	for _, id := range ids[:n] {
 		delete(t.tombstones, id)
 	}
+}
+
+// keep remembers the state of a session whose id does not seal it. At the bound,
+// the one that would expire first is forgotten.
+func (t *sessions) keep(s *Session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.unsealed) >= maxUnsealed {
+		delete(t.unsealed, slices.MinFunc(slices.Collect(maps.Keys(t.unsealed)), func(a, b string) int {
+			return t.unsealed[a].Issued.Compare(t.unsealed[b].Issued)
+		}))
+	}
+	t.unsealed[s.id] = &s.State
+}
+
+// kept returns what keep remembers for an id, or nil.
+func (t *sessions) kept(id string) *State {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.unsealed[id]
 }
 
 func (t *sessions) count() int {
@@ -111,28 +167,32 @@ func (t *sessions) all() []*Session {
 	return out
 }
 
-// idleSince returns the sessions that nobody has used since then. Tombstones
-// that have expired are forgotten on the way.
+// idleSince returns the sessions that nobody has used since then.
 func (t *sessions) idleSince(then time.Time) (idle []*Session) {
 	for _, s := range t.all() {
 		if !s.busy() && s.lastUsed().Before(then) {
 			idle = append(idle, s)
 		}
 	}
+	return idle
+}
+
+// expire forgets what has expired.
+func (t *sessions) expire(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for id, expires := range t.tombstones {
-		if time.Now().After(expires) {
-			delete(t.tombstones, id)
-		}
-	}
-	return idle
+	maps.DeleteFunc(t.tombstones, func(_ [16]byte, expires time.Time) bool { return now.After(expires) })
+	maps.DeleteFunc(t.unsealed, func(_ string, s *State) bool { return now.After(s.Expires()) })
 }
 
 // full reports whether one more session of principal p would be over a bound.
 func (t *sessions) full(p Principal, o *Options) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.isFull(p, o)
+}
+
+func (t *sessions) isFull(p Principal, o *Options) bool {
 	return len(t.byID) >= o.MaxSessions || t.perPrincipal[p] >= o.MaxPerPrincipal
 }
 

@@ -1,0 +1,139 @@
+package mcpserver
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"mcphub/proxy/jsonrpc"
+)
+
+// The versions of the protocol that are spoken to clients, the oldest first.
+// Versions from ModernVersion on are of the modern era.
+var legacyVersions = []string{"2024-11-05", "2025-03-26", "2025-06-18", LatestLegacy}
+
+const (
+	// LatestLegacy is the last version of the legacy era.
+	LatestLegacy = "2025-11-25"
+	// ModernVersion is the first version of the modern era.
+	ModernVersion = "2026-07-28"
+)
+
+const (
+	headerSession = "Mcp-Session-Id"
+	headerVersion = "Mcp-Protocol-Version"
+)
+
+// read reads and checks the one message of a POST. On an error the message is
+// what is known of it, never nil.
+func (s *Server) read(w http.ResponseWriter, r *http.Request) (*jsonrpc.Message, error) {
+	unread := new(jsonrpc.Message)
+	if err := checkHeaders(r); err != nil {
+		return unread, err
+	}
+	body, err := s.body(w, r)
+	if err != nil {
+		return unread, err
+	}
+	m, err := jsonrpc.Parse(body)
+	if err != nil {
+		return unread, &refusal{http.StatusBadRequest, asError(err)}
+	}
+	if version := modern(r, m); version != "" {
+		return m, unsupported(version)
+	}
+	return m, nil
+}
+
+// checkHeaders refuses what the transport's rules do not allow. Clients that
+// send no Accept, or one for everything, are taken at their best.
+func checkHeaders(r *http.Request) error {
+	if content := r.Header.Get("Content-Type"); content != "" && !mediaType(content, "application/json") {
+		return refuse(http.StatusUnsupportedMediaType, jsonrpc.CodeInvalidRequest, "Content-Type is %q; it must be application/json", content)
+	}
+	if !accepts(r, "application/json") || !accepts(r, "text/event-stream") {
+		return refuse(http.StatusNotAcceptable, jsonrpc.CodeInvalidRequest, "Accept must have application/json and text/event-stream")
+	}
+	return checkVersion(r)
+}
+
+func checkVersion(r *http.Request) error {
+	version := r.Header.Get(headerVersion)
+	if version == "" || version >= ModernVersion || slices.Contains(legacyVersions, version) {
+		return nil
+	}
+	return refuse(http.StatusBadRequest, jsonrpc.CodeInvalidRequest, "MCP-Protocol-Version %.40q is none of %s", version, strings.Join(legacyVersions, ", "))
+}
+
+func mediaType(header, want string) bool {
+	got, _, _ := strings.Cut(header, ";")
+	return strings.EqualFold(strings.TrimSpace(got), want)
+}
+
+// accepts reports whether the Accept header allows a media type (RFC 9110,
+// section 12.5.1; weights are not looked at).
+func accepts(r *http.Request, want string) bool {
+	accept := r.Header["Accept"]
+	if len(accept) == 0 {
+		return true
+	}
+	family, _, _ := strings.Cut(want, "/")
+	for _, header := range accept {
+		for part := range strings.SplitSeq(header, ",") {
+			if mediaType(part, want) || mediaType(part, "*/*") || mediaType(part, family+"/*") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// body reads the whole body, up to the bound.
+func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	limit := s.options.MaxBody
+	if r.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	var body []byte
+	var err error
+	if r.ContentLength >= 0 {
+		body = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(r.Body, body)
+	} else {
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	}
+	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+		return nil, tooLarge(limit)
+	}
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, jsonrpc.CodeParse, "read the body: %v", err)
+	}
+	return body, nil
+}
+
+func tooLarge(limit int64) error {
+	return refuse(http.StatusRequestEntityTooLarge, jsonrpc.CodeInvalidRequest, "the body is longer than %d bytes (MCPHUB_MAX_BODY)", limit)
+}
+
+// modern returns the protocol version of a request of the modern era, empty if it
+// is a legacy one.
+func modern(r *http.Request, m *jsonrpc.Message) string {
+	if version, ok := m.Text(jsonrpc.MetaVersion); ok {
+		return version
+	}
+	if version := r.Header.Get(headerVersion); version >= ModernVersion {
+		return version
+	}
+	return ""
+}
+
+// unsupported tells a modern client which versions there are
+// (2026-07-28/basic/versioning), so that it falls back to initialize.
+func unsupported(version string) error {
+	e := jsonrpc.Errorf(codeUnsupportedVersion, "protocol version %.40s is not served here", version)
+	e.Data = fmt.Appendf(nil, `{"supported":["%s"],"requested":%s}`, strings.Join(legacyVersions, `","`), jsonrpc.Quote(version))
+	return &refusal{http.StatusBadRequest, e}
+}
