@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ type askKey struct {
 type ask struct {
 	cancel context.CancelCauseFunc
 	token  jsonrpc.Raw // the server's progress token; nil if it has none
+	ours   jsonrpc.Raw // the one that the client sees: two servers may use the same
 }
 
 // respondTimeout bounds the delivery of an answer to a server.
@@ -32,9 +34,9 @@ var errRetracted = errors.New("the server withdrew the request")
 
 // ask puts a server's request to the client, on the stream of the call that
 // caused it where that is known, and its answer to the server. It returns at
-// once. ctx ends with the call.
+// once. ctx ends with the call, or with the session where no call is known.
 func (p *peer) ask(ctx context.Context, c *mcpserver.Call, session *mcpclient.Session, m *jsonrpc.Message) {
-	id, method, params := slices.Clone(m.ID), m.Method, slices.Clone(m.Params)
+	id, method := slices.Clone(m.ID), m.Method
 	capability, _, _ := strings.Cut(method, "/")
 	if isAsked(capability) && jsonrpc.Get(p.session.State.Capabilities, capability) == nil {
 		e := jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the client has not declared %s", capability)
@@ -42,7 +44,9 @@ func (p *peer) ask(ctx context.Context, c *mcpserver.Call, session *mcpclient.Se
 		return
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	p.note(askKey{session, string(id)}, &ask{cancel, slices.Clone(m.Field(jsonrpc.MetaProgressToken))})
+	a := &ask{cancel: cancel, token: slices.Clone(m.Field(jsonrpc.MetaProgressToken))}
+	p.note(askKey{session, string(id)}, a)
+	params := m.AppendParams(nil, jsonrpc.Edit{Field: jsonrpc.MetaProgressToken, Value: a.ours})
 	p.hub.closers.Go(func() {
 		defer cancel(nil)
 		defer p.unnote(askKey{session, string(id)})
@@ -80,6 +84,8 @@ func (p *peer) note(key askKey, a *ask) {
 		p.asks = map[askKey]*ask{}
 	}
 	p.asks[key] = a
+	p.tokens++
+	a.ours = strconv.AppendInt(nil, p.tokens, 10)
 }
 
 func (p *peer) unnote(key askKey) {
@@ -98,16 +104,17 @@ func (p *peer) retract(session *mcpclient.Session, m *jsonrpc.Message) {
 	}
 }
 
-// asker returns the session whose question has the progress token, nil if none.
-func (p *peer) asker(token jsonrpc.Raw) *mcpclient.Session {
+// asker returns the session whose question the client has under a progress token,
+// and the server's own token for it; nil if there is none.
+func (p *peer) asker(ours jsonrpc.Raw) (session *mcpclient.Session, token jsonrpc.Raw) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for key, a := range p.asks {
-		if a.token != nil && bytes.Equal(a.token, token) {
-			return key.session
+		if a.token != nil && bytes.Equal(a.ours, ours) {
+			return key.session, a.token
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // Notify implements mcpserver.Peer.
@@ -115,17 +122,19 @@ func (p *peer) Notify(ctx context.Context, m *jsonrpc.Message) {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	var to []*mcpclient.Session
+	params := m.Params
 	switch m.Method {
 	case "notifications/initialized": // the hub tells each server itself
 	case "notifications/progress":
-		if session := p.asker(m.Field(jsonrpc.ProgressToken)); session != nil {
+		if session, token := p.asker(m.Field(jsonrpc.ProgressToken)); session != nil {
 			to = append(to, session)
+			params = m.AppendParams(nil, jsonrpc.Edit{Field: jsonrpc.ProgressToken, Value: token})
 		}
 	default:
 		to = p.sessions()
 	}
 	for _, session := range to {
-		if err := session.Notify(ctx, m.Method, m.Params); err != nil {
+		if err := session.Notify(ctx, m.Method, params); err != nil {
 			p.hub.options.Log.Debug("pass a notification on", "method", m.Method, "err", err)
 		}
 	}

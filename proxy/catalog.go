@@ -32,7 +32,7 @@ type catalog struct {
 type pattern struct {
 	prefix  string
 	feature *feature
-	server  string
+	offer   *offer
 }
 
 // offer is what one server brings into a catalog.
@@ -52,8 +52,8 @@ const (
 )
 
 // newCatalog returns the catalog of an endpoint that shows the offers, which are
-// in the order of their ids. before is the endpoint's last catalog, or nil: a URI
-// that two servers of the same origin list stays with the one that had it.
+// in the order of their ids. before is the endpoint's last catalog, or nil: a URI or
+// template that two servers of the same origin list stays with the one that had it.
 func newCatalog(offers []offer, n naming, before *catalog) *catalog {
 	c := &catalog{
 		inputs: offers, uris: map[string]string{}, templates: map[string]string{},
@@ -61,8 +61,12 @@ func newCatalog(offers []offer, n naming, before *catalog) *catalog {
 	}
 	c.addNamed(tools, offers, n)
 	c.addNamed(prompts, offers, n)
-	c.addResources(offers, before)
-	c.addTemplates(offers)
+	c.addLocated(resources, offers, before)
+	c.addLocated(templates, offers, before)
+	slices.SortStableFunc(c.patterns, byPrefix)
+	for _, o := range offers {
+		c.addPlaces(o)
+	}
 	return c
 }
 
@@ -95,43 +99,87 @@ func (c *catalog) addNamed(k kind, offers []offer, n naming) {
 	c.lists[k] = newListing(k, keys, items)
 }
 
-// addResources adds what is found by URI. URIs are not prefixed, so two servers
-// may list the same: it goes to the first by origin, then to the one that had it
-// before, then to the first by id.
-func (c *catalog) addResources(offers []offer, before *catalog) {
-	origins := map[string]discovery.Origin{}
-	for _, o := range offers {
-		for _, f := range o.features.lists[resources] {
-			holder, taken := c.uris[f.key]
-			if taken && !beats(o, origins[f.key], f.key, before) {
+// addLocated adds what is found by URI or template. These are not prefixed, so two
+// servers may list the same: one of them holds it.
+func (c *catalog) addLocated(k kind, offers []offer, before *catalog) {
+	holders, last := c.holders(k), map[string]string(nil)
+	if before != nil {
+		last = before.holders(k)
+	}
+	c.hold(k, offers, holders, last)
+	var keys []string
+	var items []jsonrpc.Raw
+	for i := range offers {
+		o := &offers[i]
+		for j := range o.features.lists[k] {
+			f := &o.features.lists[k][j]
+			if holders[f.key] != o.server {
+				continue
+			}
+			if o.listed {
+				keys, items = append(keys, f.key), append(items, f.raw)
+			}
+			if k == templates {
+				prefix, _, _ := strings.Cut(f.key, "{")
+				c.patterns = append(c.patterns, pattern{prefix, f, o})
+			}
+		}
+	}
+	c.lists[k] = newListing(k, keys, items)
+}
+
+// holders returns the server of each URI or template.
+func (c *catalog) holders(k kind) map[string]string {
+	if k == templates {
+		return c.templates
+	}
+	return c.uris
+}
+
+// hold finds the holder of each URI or template; last says who held it before.
+func (c *catalog) hold(k kind, offers []offer, holders, last map[string]string) {
+	taken := map[string]*offer{}
+	for i := range offers {
+		o := &offers[i]
+		for _, f := range o.features.lists[k] {
+			holder := taken[f.key]
+			if holder != nil && !beats(o, holder, last[f.key]) {
 				c.shadowed[o.server] = append(c.shadowed[o.server], f.key)
 				continue
 			}
-			if taken {
-				c.shadowed[holder] = append(c.shadowed[holder], f.key)
+			if holder != nil {
+				c.shadowed[holder.server] = append(c.shadowed[holder.server], f.key)
 			}
-			c.uris[f.key], origins[f.key] = o.server, o.origin
-		}
-		c.addPlaces(o)
-	}
-	var keys []string
-	var items []jsonrpc.Raw
-	for _, o := range offers {
-		for _, f := range o.features.lists[resources] {
-			if o.listed && c.uris[f.key] == o.server {
-				keys, items = append(keys, f.key), append(items, f.raw)
-			}
+			holders[f.key], taken[f.key] = o.server, o
 		}
 	}
-	c.lists[resources] = newListing(resources, keys, items)
 }
 
-// beats reports whether o takes a URI from a server of the origin held.
-func beats(o offer, held discovery.Origin, uri string, before *catalog) bool {
-	if o.origin != held {
-		return o.origin.Before(held)
+// beats reports whether o takes from holder what both have: one that is listed
+// from one that is not, then by origin, then the one that held it before.
+func beats(o, holder *offer, before string) bool {
+	switch {
+	case o.listed != holder.listed:
+		return o.listed
+	case o.origin != holder.origin:
+		return o.origin.Before(holder.origin)
+	default:
+		return before == o.server
 	}
-	return before != nil && before.uris[uri] == o.server
+}
+
+// byPrefix orders patterns: the longest literal prefix first.
+func byPrefix(a, b pattern) int {
+	switch {
+	case len(a.prefix) != len(b.prefix):
+		return len(b.prefix) - len(a.prefix)
+	case beats(a.offer, b.offer, ""):
+		return -1
+	case beats(b.offer, a.offer, ""):
+		return 1
+	default:
+		return 0
+	}
 }
 
 // addPlaces notes at which schemes and authorities a server has resources.
@@ -155,28 +203,6 @@ func placeOf(uri string) string {
 	return strings.ToLower(scheme)
 }
 
-func (c *catalog) addTemplates(offers []offer) {
-	var keys []string
-	var items []jsonrpc.Raw
-	for _, o := range offers {
-		for i := range o.features.lists[templates] {
-			f := &o.features.lists[templates][i]
-			prefix, _, _ := strings.Cut(f.key, "{")
-			c.patterns = append(c.patterns, pattern{prefix, f, o.server})
-			if _, taken := c.templates[f.key]; taken {
-				c.shadowed[o.server] = append(c.shadowed[o.server], f.key)
-				continue
-			}
-			c.templates[f.key] = o.server
-			if o.listed {
-				keys, items = append(keys, f.key), append(items, f.raw)
-			}
-		}
-	}
-	slices.SortStableFunc(c.patterns, func(a, b pattern) int { return len(b.prefix) - len(a.prefix) })
-	c.lists[templates] = newListing(templates, keys, items)
-}
-
 // servesURI returns the server that a URI leads to: the one that lists it, else
 // the one whose template matches with the longest literal prefix.
 func (c *catalog) servesURI(uri string) (server string, ok bool) {
@@ -185,7 +211,7 @@ func (c *catalog) servesURI(uri string) (server string, ok bool) {
 	}
 	for _, p := range c.patterns {
 		if strings.HasPrefix(uri, p.prefix) && p.feature.pattern.MatchString(uri) {
-			return p.server, true
+			return p.offer.server, true
 		}
 	}
 	return "", false

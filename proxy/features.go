@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/yosida95/uritemplate/v3"
@@ -25,6 +26,7 @@ const (
 
 // kindInfo is what the protocol calls a kind.
 type kindInfo struct {
+	word       string
 	list       string // the method that lists it
 	member     string // where the list stands in the result
 	key        string // what tells two features apart
@@ -32,10 +34,10 @@ type kindInfo struct {
 }
 
 var kindInfos = [kinds]kindInfo{
-	tools:     {"tools/list", "tools", "name", "tools"},
-	prompts:   {"prompts/list", "prompts", "name", "prompts"},
-	resources: {"resources/list", "resources", "uri", "resources"},
-	templates: {"resources/templates/list", "resourceTemplates", "uriTemplate", "resources"},
+	tools:     {"tool", "tools/list", "tools", "name", "tools"},
+	prompts:   {"prompt", "prompts/list", "prompts", "name", "prompts"},
+	resources: {"resource", "resources/list", "resources", "uri", "resources"},
+	templates: {"resource template", "resources/templates/list", "resourceTemplates", "uriTemplate", "resources"},
 }
 
 // feature is one tool, prompt, resource or resource template of a server.
@@ -55,6 +57,8 @@ type features struct {
 const (
 	maxFeatures  = 10_000   // of one kind
 	maxListBytes = 32 << 20 // of one kind
+	maxPages     = 1_000    // of one list
+	maxTemplate  = 1_000    // bytes of a URI template
 )
 
 // listKind reads all pages of one list of a server.
@@ -121,6 +125,10 @@ func (r *listReader) page(result jsonrpc.Raw) (next jsonrpc.Raw) {
 	if _, isText := jsonrpc.Unquote(next); !isText {
 		return nil
 	}
+	if len(r.cursors) == maxPages {
+		r.problem("%s: the list is cut at %d pages", info.list, maxPages)
+		return nil
+	}
 	if r.cursors[string(next)] {
 		r.problem("%s: the cursor %.60s came twice; the list ends there", info.list, next)
 		return nil
@@ -150,49 +158,33 @@ func (r *listReader) add(element jsonrpc.Raw) {
 
 // keep adds a feature that can be told apart, if it can be used.
 func (r *listReader) keep(key string, element jsonrpc.Raw) {
-	f := feature{key: key, raw: append(jsonrpc.Raw(nil), element...)}
-	switch r.kind {
-	case tools:
-		var repairs []string
-		if f.raw, repairs = repairTool(f.raw); len(repairs) > 0 {
-			r.problem("tool %.100q: %s", key, strings.Join(repairs, ", "))
-		}
-	case templates:
-		t, err := uritemplate.New(key)
-		if err != nil {
-			r.problem("resource template %.100q: %v", key, err)
-			return
-		}
-		f.pattern = t.Regexp()
+	f := feature{key: key}
+	word := kindInfos[r.kind].word
+	raw, repairs, err := repair(r.kind, key, element)
+	if err == nil && r.kind == templates {
+		f.pattern, err = compile(key)
 	}
+	if err != nil {
+		r.problem("%s %.100q left out: %v", word, key, err)
+		return
+	}
+	if len(repairs) > 0 {
+		r.problem("%s %.100q: %s", word, key, strings.Join(repairs, ", "))
+	}
+	f.raw = slices.Clone(raw)
 	r.bytes += len(f.raw)
 	r.list = append(r.list, f)
 }
 
-// repairTool mends what makes strict clients of the legacy era refuse a whole
-// list for one tool: an input or output schema that is not of type "object".
-func repairTool(tool jsonrpc.Raw) (repaired jsonrpc.Raw, repairs []string) {
-	values, err := jsonrpc.Lookup(tool, "inputSchema", "outputSchema")
+// compile returns what a URI template (RFC 6570) matches. The bound on its length
+// keeps the expression within what regexp compiles.
+func compile(template string) (*regexp.Regexp, error) {
+	if len(template) > maxTemplate {
+		return nil, fmt.Errorf("it is longer than %d bytes", maxTemplate)
+	}
+	t, err := uritemplate.New(template)
 	if err != nil {
-		return jsonrpc.Set(tool, "inputSchema", anyObject), []string{"inputSchema is ambiguous"}
+		return nil, err
 	}
-	if !objectSchema(values[0]) {
-		schema := anyObject
-		if jsonrpc.IsObject(values[0]) {
-			schema = jsonrpc.Set(values[0], "type", jsonrpc.Raw(`"object"`))
-		}
-		tool = jsonrpc.Set(tool, "inputSchema", schema)
-		repairs = append(repairs, `inputSchema made "type": "object"`)
-	}
-	if values[1] != nil && !objectSchema(values[1]) {
-		tool = jsonrpc.Remove(tool, "outputSchema")
-		repairs = append(repairs, `outputSchema left out: it is not of type "object"`)
-	}
-	return tool, repairs
-}
-
-var anyObject = jsonrpc.Raw(`{"type":"object"}`)
-
-func objectSchema(schema jsonrpc.Raw) bool {
-	return jsonrpc.IsObject(schema) && jsonrpc.Text(schema, "type") == "object"
+	return t.Regexp(), nil
 }

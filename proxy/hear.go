@@ -64,6 +64,15 @@ type audience struct {
 	subs map[string]map[*peer]bool
 }
 
+// handOver returns the subscriptions, which the audience has no more.
+func (a *audience) handOver() map[string]map[*peer]bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	subs := a.subs
+	a.subs = nil
+	return subs
+}
+
 // add notes that p has subscribed to uri; first reports whether nobody had.
 func (a *audience) add(uri string, p *peer) (first bool) {
 	a.mu.Lock()

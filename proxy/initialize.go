@@ -29,7 +29,7 @@ func (p *peer) Initialize(ctx context.Context) (jsonrpc.Raw, error) {
 			return result, nil
 		}
 	}
-	v := p.hub.view()
+	v := p.settledView(ctx)
 	out := append(jsonrpc.Raw(`{"capabilities":`), aggregateCapabilities...)
 	if tasks := p.tasksCapability(v); tasks != nil {
 		out = append(append(out, `,"tasks":`...), tasks...)
@@ -76,7 +76,7 @@ func (p *peer) mirrored(ctx context.Context) jsonrpc.Raw {
 	defer cancel()
 	v := p.hub.await(ctx, func(v *view) bool {
 		s := v.servers[p.server]
-		return s == nil || s.phase == connected || s.phase == failed
+		return s == nil && v.desiredKnown || s != nil && (s.phase == connected || s.phase == failed)
 	})
 	s := v.servers[p.server]
 	if s == nil || s.initialized == nil {

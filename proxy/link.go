@@ -39,11 +39,13 @@ type link struct {
 	log       *slog.Logger
 	transport mcpclient.Transport
 	network   *http.Transport // of the transport; nil for stdio
+	dial      dialFunc        // how connections are made; set before run starts
 
 	ctx  context.Context    // of the link's life; set once, before run starts
 	stop context.CancelFunc // ends it
 
-	wakes    chan wake
+	nudges   chan struct{} // a client has asked for something in the server's scope
+	needs    chan struct{} // a request waits for the server
 	suspects chan struct{} // somebody lost a connection: see whether the server is there
 	stale    chan struct{} // a bit of changed is set
 	changed  atomic.Uint32 // lists to read again, a bit for each kind
@@ -53,44 +55,23 @@ type link struct {
 	shared   audience      // the clients that share the session
 
 	// Owned by run:
-	now   state
-	last  attempt
-	tries int // failed ones since the last stable connection
+	now    state
+	last   attempt
+	tries  int       // failed ones since the last stable connection, but for those that clients caused
+	caused bool      // a client caused the present try
+	due    time.Time // when the server is tried in any case
 }
 
 func newLink(h *Hub, server discovery.Server) *link {
 	l := &link{
 		hub: h, server: server, log: h.options.Log.With("server", server.ID),
-		wakes: make(chan wake, 1), suspects: make(chan struct{}, 1), stale: make(chan struct{}, 1),
+		dial:   new(net.Dialer).DialContext,
+		nudges: make(chan struct{}, 1), needs: make(chan struct{}, 1),
+		suspects: make(chan struct{}, 1), stale: make(chan struct{}, 1),
 		refusals: make(chan struct{}, maxRefusals),
 	}
-	l.transport, l.network = newTransport(server.Spec, h.options.Environ)
+	l.transport, l.network = newTransport(server.Spec, h.options.Environ, l.dialServer)
 	return l
-}
-
-// newTransport returns the way to a server. All its sessions share its HTTP
-// connections.
-func newTransport(s discovery.Spec, environ []string) (mcpclient.Transport, *http.Transport) {
-	if s.Transport == discovery.Stdio {
-		return mcpclient.Stdio{Command: s.Command, Env: mcpclient.ChildEnv(environ, s.Env), Dir: s.Dir}, nil
-	}
-	network := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 10 * time.Second,
-		ForceAttemptHTTP2:   true,
-		MaxIdleConnsPerHost: 256,
-		IdleConnTimeout:     90 * time.Second,
-		DisableCompression:  true, // bytes are passed on as they come
-	}
-	header := http.Header{}
-	for name, value := range s.Headers {
-		header.Set(name, value)
-	}
-	if s.Transport == discovery.SSE {
-		return mcpclient.SSE{URL: s.URL, Header: header, HTTP: network}, network
-	}
-	return mcpclient.StreamableHTTP{URL: s.URL, Header: header, HTTP: network}, network
 }
 
 func (l *link) overNetwork() bool { return l.network != nil }
@@ -141,7 +122,6 @@ func (l *link) connect() *mcpclient.Session {
 			return session
 		}
 		if l.ctx.Err() == nil {
-			l.tries++
 			l.waitOut(err)
 		}
 	}
@@ -189,136 +169,5 @@ func isDone(session *mcpclient.Session) bool {
 		return true
 	default:
 		return false
-	}
-}
-
-// waitOut reports that the server is away and waits for the next try.
-func (l *link) waitOut(err error) {
-	r := l.hub.reconnect.Load()
-	wait := r.delay(l.tries)
-	hasFailed := r.exhausted(l.tries)
-	if hasFailed {
-		wait = r.MaxDelay
-	}
-	if after := l.last.early(); time.Until(after) > wait { // the server asks for more patience
-		if _, isStatus := errors.AsType[*mcpclient.StatusError](err); isStatus {
-			wait = time.Until(after)
-		}
-	}
-	l.logAway(err, hasFailed, wait)
-	l.report(func(s *state) {
-		phase := away
-		if hasFailed {
-			phase = failed
-		}
-		if s.phase != phase {
-			s.phase, s.since = phase, time.Now()
-		}
-		s.session, s.version, s.err = nil, "", err
-		s.attempts, s.next = l.tries, time.Now().Add(wait)
-	})
-	if l.pause(wait) {
-		l.tries-- // a try that a client caused does not count
-	}
-}
-
-// logAway says once when a server is lost and once when it is given up for now;
-// the tries between are told for those who ask.
-func (l *link) logAway(err error, hasFailed bool, wait time.Duration) {
-	level, text := slog.LevelDebug, "server still away"
-	switch {
-	case hasFailed && l.now.phase != failed:
-		level, text = slog.LevelWarn, "server reported failed; its features leave the lists"
-	case l.now.phase == connected || l.now.phase == starting:
-		level, text = slog.LevelWarn, "server away"
-	}
-	l.log.Log(l.ctx, level, text, "err", err, "retry_in", wait.Round(time.Millisecond), "attempt", l.tries)
-}
-
-// serve holds a connection for as long as it lasts.
-func (l *link) serve(session *mcpclient.Session) {
-	began := time.Now()
-	defer session.Close()
-	l.report(func(s *state) {
-		s.phase, s.since, s.err, s.attempts, s.next = connected, time.Now(), nil, 0, time.Time{}
-		s.session, s.initialized, s.version = session, session.InitializeResult(), session.ProtocolVersion()
-	})
-	l.logConnected()
-	session.Listen()
-	err := l.watch(session)
-	if l.ctx.Err() != nil {
-		return
-	}
-	if time.Since(began) >= stableAfter {
-		l.tries = 0
-		l.logAway(err, false, 0)
-		l.report(func(s *state) {
-			s.phase, s.since, s.session, s.err, s.next = away, time.Now(), nil, err, time.Now()
-		})
-		return // and try at once
-	}
-	l.tries++
-	l.last = attempt{ended: time.Now(), err: err}
-	l.waitOut(err)
-}
-
-func (l *link) logConnected() {
-	f := l.now.features
-	l.log.Info("server connected", "tools", len(f.lists[tools]), "prompts", len(f.lists[prompts]),
-		"resources", len(f.lists[resources]), "templates", len(f.lists[templates]))
-	for _, problem := range f.problems {
-		l.log.Warn("feature repaired or left out", "problem", problem)
-	}
-}
-
-// watch keeps the features up to date until the connection is lost; it returns
-// why. A server that does not answer a ping may be busy; one that cannot be
-// reached is lost.
-func (l *link) watch(session *mcpclient.Session) error {
-	ping := time.NewTicker(pingEvery)
-	defer ping.Stop()
-	stale := l.stale
-	var rested <-chan time.Time
-	for {
-		select {
-		case <-l.ctx.Done():
-			return context.Cause(l.ctx)
-		case <-session.Done():
-			return session.Err()
-		case <-stale:
-			l.relist(session)
-			stale, rested = nil, time.After(relistPause)
-		case <-rested:
-			stale = l.stale
-		case <-l.suspects:
-			if err := l.ping(session); err != nil {
-				return err
-			}
-		case <-ping.C:
-			if err := l.ping(session); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// ping asks for a sign of life. Any answer is one, and so is silence.
-func (l *link) ping(session *mcpclient.Session) error {
-	ctx, cancel := context.WithTimeout(l.ctx, pingTimeout)
-	defer cancel()
-	_, err := session.Call(ctx, &mcpclient.Call{Method: "ping", Raw: jsonrpc.Raw("{}")})
-	_, status := errors.AsType[*mcpclient.StatusError](err)
-	if err == nil || status || ctx.Err() != nil {
-		return nil
-	}
-	return err
-}
-
-// suspect asks the link to see whether the server is still there. It never
-// blocks.
-func (l *link) suspect() {
-	select {
-	case l.suspects <- struct{}{}:
-	default:
 	}
 }

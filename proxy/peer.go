@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -23,8 +24,11 @@ type peer struct {
 	visits map[string]*visit // sessions at servers that are this client's own, by server id
 	asks   map[askKey]*ask   // questions of servers that the client is to answer
 	subs   map[string]string // resource URI → server
+	tokens int64             // the last progress token of a question
 	level  jsonrpc.Raw       // of logging/setLevel; nil if never set
 	closed bool
+
+	listening bool // servers may have something to say outside calls
 }
 
 // open makes the peer of a client's session.
@@ -86,18 +90,26 @@ func (p *peer) nudge() {
 	}
 }
 
-// settleTime is how long after its start the hub holds lists back for servers
-// that have never been tried: many clients list once, as soon as they can.
+// settleTime is how long after its start the hub waits for servers that have never
+// been tried before it says what there is: many clients ask once, as soon as they
+// can.
 const settleTime = 2 * time.Second
+
+// settledView returns the present view, or, when the hub has just started, the
+// first in which all servers in scope have been tried.
+func (p *peer) settledView(ctx context.Context) *view {
+	left := settleTime - time.Since(p.hub.started)
+	if left <= 0 {
+		return p.hub.view()
+	}
+	settling, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	return p.hub.await(settling, p.settled)
+}
 
 // list answers from memory.
 func (p *peer) list(ctx context.Context, k kind, m *jsonrpc.Message) (jsonrpc.Raw, error) {
-	v := p.hub.view()
-	if left := settleTime - time.Since(p.hub.started); left > 0 {
-		settling, cancel := context.WithTimeout(ctx, left)
-		defer cancel()
-		v = p.hub.await(settling, p.settled)
-	}
+	v := p.settledView(ctx)
 	cursor := m.Field(jsonrpc.Cursor)
 	if string(cursor) == "null" {
 		cursor = nil
@@ -144,7 +156,7 @@ func (p *peer) callNamed(ctx context.Context, c *mcpserver.Call, k kind, f jsonr
 		return p.relay(ctx, c, p.server)
 	}
 	if !ok {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown %s: %.100s", strings.TrimSuffix(kindInfos[k].member, "s"), name)
+		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown %s: %.100s", kindInfos[k].word, name)
 	}
 	return p.relay(ctx, c, r.server, jsonrpc.Edit{Field: f, Value: r.name})
 }
@@ -173,12 +185,15 @@ func (p *peer) readResource(ctx context.Context, c *mcpserver.Call) (jsonrpc.Raw
 	}
 	// A link in a result may name a resource that no list has: ask those who
 	// have resources at the same place.
+	var refused error
 	for _, server := range p.catalog(p.hub.view()).places[placeOf(uri)] {
-		if result, err := p.relay(ctx, c, server); err == nil {
+		result, err := p.relay(ctx, c, server)
+		if err == nil {
 			return result, nil
 		}
+		refused = cmp.Or(refused, err)
 	}
-	return nil, notFound(uri)
+	return nil, cmp.Or(refused, notFound(uri))
 }
 
 func notFound(uri string) error {
@@ -203,7 +218,7 @@ func (p *peer) complete(ctx context.Context, c *mcpserver.Call) (jsonrpc.Raw, er
 	if !ok && p.server == "" {
 		return nil, notFound(uri)
 	}
-	return p.relay(ctx, c, firstOf(r.server, p.server))
+	return p.relay(ctx, c, cmp.Or(r.server, p.server))
 }
 
 func (p *peer) completePrompt(ctx context.Context, c *mcpserver.Call) (jsonrpc.Raw, error) {
@@ -221,13 +236,6 @@ func (p *peer) completePrompt(ctx context.Context, c *mcpserver.Call) (jsonrpc.R
 	return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown prompt: %.100s", name)
 }
 
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
 // subscribe relays a subscription and remembers it, so that it holds when the
 // server comes back.
 func (p *peer) subscribe(ctx context.Context, c *mcpserver.Call) (jsonrpc.Raw, error) {
@@ -239,14 +247,37 @@ func (p *peer) subscribe(ctx context.Context, c *mcpserver.Call) (jsonrpc.Raw, e
 	if !ok {
 		return nil, notFound(uri)
 	}
+	if c.Message.Method == "resources/subscribe" && p.subscriptions() >= maxSubscriptions {
+		return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "too many subscriptions in this session (%d)", maxSubscriptions)
+	}
 	if l := p.hub.linkTo(server); l != nil && !l.isolated() {
 		return p.subscribeShared(ctx, c, l, uri)
 	}
+	p.listenAt(ctx, server)
 	result, err := p.relay(ctx, c, server)
 	if err == nil {
 		p.noteSubscription(uri, server, c.Message.Method == "resources/subscribe")
 	}
 	return result, err
+}
+
+// listenAt opens a server's own stream to the client, for what the client is about
+// to ask for comes on it: now, or with the session if there is none yet.
+func (p *peer) listenAt(ctx context.Context, server string) {
+	p.mu.Lock()
+	p.listening = true
+	v := p.visits[server]
+	p.mu.Unlock()
+	if v == nil {
+		return
+	}
+	select {
+	case <-v.opened:
+		if v.err == nil {
+			v.session.Listen()
+		}
+	case <-ctx.Done():
+	}
 }
 
 // subscribeShared subscribes on a session that many clients share: the server
@@ -284,9 +315,13 @@ func (p *peer) noteSubscription(uri, server string, on bool) {
 	if p.subs == nil {
 		p.subs = map[string]string{}
 	}
-	if len(p.subs) < maxSubscriptions {
-		p.subs[uri] = server
-	}
+	p.subs[uri] = server
+}
+
+func (p *peer) subscriptions() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.subs)
 }
 
 // setLevel sets the level of the log messages that the client gets, at the
@@ -300,6 +335,7 @@ func (p *peer) setLevel(ctx context.Context, c *mcpserver.Call) (jsonrpc.Raw, er
 	p.level = slices.Clone(level)
 	p.mu.Unlock()
 	if p.server != "" {
+		p.listenAt(ctx, p.server)
 		return p.relay(ctx, c, p.server)
 	}
 	for _, session := range p.sessions() {

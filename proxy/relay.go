@@ -53,6 +53,11 @@ func (p *peer) send(ctx context.Context, c *mcpserver.Call, server string, edits
 	}
 	call := mcpclient.Call{
 		Method: c.Message.Method, Message: c.Message, Edits: edits, Header: passedOn(c.Header), Owner: p,
+		Primed: c.Prime,
+		Parted: func(retry time.Duration) {
+			c.Prime(retry)
+			c.Part()
+		},
 		Receive: func(m *jsonrpc.Message) error {
 			p.during(ctx, c, session, m)
 			return nil
@@ -114,7 +119,11 @@ func (p *peer) during(ctx context.Context, c *mcpserver.Call, session *mcpclient
 		return
 	}
 	var edits []jsonrpc.Edit
-	if token := c.Message.Field(jsonrpc.MetaProgressToken); m.Method == "notifications/progress" {
+	if m.Method == "notifications/progress" {
+		token := c.Message.Field(jsonrpc.MetaProgressToken)
+		if token == nil {
+			return // the client has not asked for it
+		}
 		edits = []jsonrpc.Edit{{Field: jsonrpc.ProgressToken, Value: token}}
 	}
 	c.Send(passMessage(m, edits...))
@@ -129,12 +138,13 @@ func passMessage(m *jsonrpc.Message, edits ...jsonrpc.Edit) []byte {
 	return append(m.AppendParams(out, edits...), jsonrpc.Tail)
 }
 
-// hear takes what a server says in the client's own session outside any call.
-func (p *peer) hear(l *link, session *mcpclient.Session, m *jsonrpc.Message) {
+// hear takes what a server says in the client's own session outside any call. ctx
+// ends with the session.
+func (p *peer) hear(ctx context.Context, l *link, session *mcpclient.Session, m *jsonrpc.Message) {
 	switch {
 	case l.heardChange(m):
 	case m.Kind() == jsonrpc.Request:
-		p.ask(l.ctx, p.onlyCall(), session, m)
+		p.ask(ctx, p.onlyCall(), session, m)
 	case m.Method == "notifications/cancelled":
 		p.retract(session, m)
 	default:

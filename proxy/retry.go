@@ -3,12 +3,16 @@ package proxy
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
-	"net"
-	"net/url"
 	"time"
 
 	"mcphub/proxy/mcpclient"
+)
+
+const (
+	leastDelay = 10 * time.Millisecond // between two tries, whatever is configured
+	minPause   = time.Second           // between two tries that clients cause
 )
 
 // delay returns how long to wait after so many failed tries (1 or more): a random
@@ -30,16 +34,14 @@ func (r *Reconnect) delay(tries int) time.Duration {
 // exhausted reports whether after so many failed tries the server has failed.
 func (r *Reconnect) exhausted(tries int) bool { return r.MaxAttempts > 0 && tries > r.MaxAttempts }
 
-// wake is why a server that is away is to be tried before its time.
-type wake int
-
-const (
-	nudge wake = iota // a client has asked for something in its scope
-	need              // a request waits for it
-)
-
-// minPause is the least time between two tries that clients cause.
-const minPause = time.Second
+// wait returns how long to wait after so many failed tries: one that has failed
+// is tried at a steady pace.
+func (r *Reconnect) wait(tries int) time.Duration {
+	if r.exhausted(tries) {
+		return max(leastDelay, r.MaxDelay)
+	}
+	return max(leastDelay, r.delay(tries))
+}
 
 // attempt is what is remembered of the last try to connect.
 type attempt struct {
@@ -48,13 +50,24 @@ type attempt struct {
 	err   error
 }
 
-// early returns when the next try may be made that clients cause.
-func (a *attempt) early() time.Time {
-	at := a.ended.Add(max(minPause, 2*a.took))
-	if status, ok := errors.AsType[*mcpclient.StatusError](a.err); ok {
-		if after := a.ended.Add(status.RetryAfter); after.After(at) {
-			return after
-		}
+// pause returns for how long no client causes another try.
+func (a *attempt) pause() time.Duration { return max(minPause, 2*a.took) }
+
+// askedFor returns when the server wants to be tried again; the zero time if it
+// has not said.
+func (a *attempt) askedFor() time.Time {
+	status, ok := errors.AsType[*mcpclient.StatusError](a.err)
+	if !ok || status.RetryAfter == 0 {
+		return time.Time{}
+	}
+	return a.ended.Add(status.RetryAfter)
+}
+
+// allowed returns from when on a client can cause the next try.
+func (a *attempt) allowed() time.Time {
+	at := a.ended.Add(a.pause())
+	if asked := a.askedFor(); asked.After(at) {
+		return asked
 	}
 	return at
 }
@@ -64,80 +77,122 @@ func (a *attempt) unreachable() bool {
 	return errors.Is(a.err, mcpclient.ErrNotSent) || errors.Is(a.err, context.DeadlineExceeded)
 }
 
-// pause waits for the next try of a server that is away: for delay, or until a
-// client gives reason to try earlier. It reports whether that was so.
-func (l *link) pause(delay time.Duration) (woken bool) {
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	var sooner <-chan time.Time // when a wake may be followed that came too early
-	var why wake
-	for {
-		select {
-		case <-l.ctx.Done():
-			return false
-		case <-timer.C:
-			return false
-		case why = <-l.wakes:
-			if sooner == nil {
-				sooner = time.After(time.Until(l.last.early()))
-			}
-		case <-sooner:
-			sooner = nil
-			if l.worthTrying(why) {
-				return true
-			}
-			l.last.ended = time.Now() // the next one waits its turn
+// waitOut reports that the server is away and waits for the next try. A try that
+// a client caused does not count, and leaves the others where they were.
+func (l *link) waitOut(err error) {
+	r := l.hub.reconnect.Load()
+	if !l.caused {
+		l.tries++
+		l.due = time.Now().Add(r.wait(l.tries))
+	}
+	if at := l.last.askedFor(); at.After(l.due) {
+		l.due = at
+	}
+	phase := away
+	if r.exhausted(l.tries) {
+		phase = failed
+	}
+	l.logAway(err, phase)
+	l.report(func(s *state) {
+		if s.phase != phase {
+			s.phase, s.since = phase, time.Now()
 		}
-	}
+		s.session, s.version, s.err = nil, "", err
+		s.attempts, s.next = l.tries, l.due
+	})
+	l.caused = l.pause()
 }
 
-// worthTrying reports whether a try makes sense that a client has caused. A
-// server on the network is dialled first, which costs it nothing.
-func (l *link) worthTrying(why wake) bool {
+// logAway says once when a server is lost and once when it is given up for now;
+// the tries between are told for those who ask.
+func (l *link) logAway(err error, phase phase) {
+	level, text := slog.LevelDebug, "server still away"
 	switch {
-	case !l.overNetwork():
-		return why == need
-	case l.last.unreachable():
-		return l.listening()
-	default:
-		return why == need
+	case phase == failed && l.now.phase != failed:
+		level, text = slog.LevelWarn, "server reported failed; its features leave the lists"
+	case l.now.phase == connected || l.now.phase == starting:
+		level, text = slog.LevelWarn, "server away"
 	}
+	l.log.Log(l.ctx, level, text, "err", err, "retry_in", time.Until(l.due).Round(time.Millisecond), "attempt", l.tries)
 }
 
-// listening reports whether something accepts connections at the server's
-// address.
-func (l *link) listening() bool {
-	select {
-	case l.hub.probes <- struct{}{}:
-		defer func() { <-l.hub.probes }()
-	default:
-		return false
-	}
-	dialer := net.Dialer{Timeout: time.Second}
-	conn, err := dialer.DialContext(l.ctx, "tcp", hostPort(l.server.Spec.URL))
-	if err != nil {
-		return false
-	}
-	_ = conn.Close() // it was opened to see that it can be
-	return true
-}
+// wake is why a server that is away is to be tried before its time.
+type wake int
 
-// hostPort returns the address that a URL leads to.
-func hostPort(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return raw
-	}
-	if port := u.Port(); port != "" {
-		return net.JoinHostPort(u.Hostname(), port)
-	}
-	return net.JoinHostPort(u.Hostname(), u.Scheme)
-}
+const (
+	nobody wake = iota
+	nudge       // a client has asked for something in its scope
+	need        // a request waits for it
+)
 
 // wakeUp asks for a try before its time. It never blocks.
 func (l *link) wakeUp(why wake) {
+	to := l.nudges
+	if why == need {
+		to = l.needs
+	}
 	select {
-	case l.wakes <- why:
+	case to <- struct{}{}:
 	default: // one is waiting already
 	}
+}
+
+// pause waits until the server is due, or until a client gives reason to try it
+// earlier: caused reports whether that was so. A reason that comes too early is
+// followed when it may be. As long as requests wait for a server on the network,
+// there is one; to start a process it takes a new request each time.
+func (l *link) pause() (caused bool) {
+	due := time.NewTimer(time.Until(l.due))
+	defer due.Stop()
+	allowed, why := l.last.allowed(), nobody
+	if l.overNetwork() && l.waiting.Load() > 0 {
+		why = need
+	}
+	for l.ctx.Err() == nil && time.Now().Before(l.due) {
+		early := time.Until(allowed)
+		if why == need && early <= 0 {
+			return true
+		}
+		sooner, nudges, probes := l.signals(why, early)
+		select {
+		case <-l.ctx.Done():
+		case <-due.C:
+		case <-sooner:
+		case <-l.needs:
+			why = need
+		case <-nudges:
+			why = nudge
+		case probes <- struct{}{}:
+			if l.probe() {
+				return true
+			}
+			allowed, why = time.Now().Add(l.last.pause()), nobody
+		}
+	}
+	return false
+}
+
+// signals returns what to wait for: the time when why may be followed, a nudge
+// while there is nothing better, or a place for the dial that a nudge is worth.
+func (l *link) signals(why wake, early time.Duration) (sooner <-chan time.Time, nudges <-chan struct{}, probes chan<- struct{}) {
+	switch {
+	case why == nobody && l.canBeNudged():
+		return nil, l.nudges, nil
+	case why == nobody:
+		return nil, nil, nil
+	case early > 0:
+		return time.After(early), nil, nil
+	default:
+		return nil, nil, l.hub.probes
+	}
+}
+
+// canBeNudged reports whether a nudge can do anything for the server: a process is
+// started, and one that has answered is asked again, only for those who need it.
+func (l *link) canBeNudged() bool { return l.overNetwork() && l.last.unreachable() }
+
+// probe looks whether a try makes sense, in a place for it, which it gives back.
+func (l *link) probe() bool {
+	defer func() { <-l.hub.probes }()
+	return l.listening()
 }

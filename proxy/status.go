@@ -65,7 +65,7 @@ func (v *view) status(s *state) ServerStatus {
 		out.Problems = slices.Clone(f.problems)
 	}
 	if shadowed := v.catalogs[aggregatePath].shadowed[s.server.ID]; len(shadowed) > 0 {
-		out.Problems = append(out.Problems, fmt.Sprintf("%d resources are listed by another server too, which has got them at %s; the first is %.200s", len(shadowed), aggregatePath, shadowed[0]))
+		out.Problems = append(out.Problems, fmt.Sprintf("%d resources or templates are listed by another server too, which has got them at %s; the first is %.200s", len(shadowed), aggregatePath, shadowed[0]))
 	}
 	return out
 }

@@ -87,13 +87,12 @@ func (h *Hub) connectedTo(ctx context.Context, server string, size int) (*state,
 	if s.phase == connected {
 		return s, nil
 	}
-	if s.link.waiting.Add(1) > maxWaiting || h.held.Add(int64(size)) > maxHeld {
-		defer h.held.Add(-int64(size))
-		defer s.link.waiting.Add(-1)
+	waiting, held := s.link.waiting.Add(1), h.held.Add(int64(size))
+	defer s.link.waiting.Add(-1)
+	defer h.held.Add(-int64(size))
+	if waiting > maxWaiting || held > maxHeld {
 		return nil, &mcpserver.BusyError{Reason: s.awayText() + "; too many calls wait for it", RetryAfter: max(time.Until(s.next), time.Second)}
 	}
-	defer h.held.Add(-int64(size))
-	defer s.link.waiting.Add(-1)
 	return h.waitFor(ctx, s)
 }
 
@@ -187,16 +186,16 @@ func (p *peer) live(ctx context.Context, v *visit) {
 }
 
 // dial opens a session at a server in the client's name, as the client has set it
-// up.
-func (p *peer) dial(ctx context.Context, l *link) (*mcpclient.Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+// up. visiting ends when the session does.
+func (p *peer) dial(visiting context.Context, l *link) (*mcpclient.Session, error) {
+	ctx, cancel := context.WithTimeout(visiting, connectTimeout)
 	defer cancel()
 	state := &p.session.State
 	session, err := mcpclient.Dial(ctx, l.transport, mcpclient.Options{
 		Identity: mcpclient.Identity{
 			ProtocolVersion: state.ProtocolVersion, Capabilities: state.Capabilities, ClientInfo: state.ClientInfo,
 		},
-		Receive: func(s *mcpclient.Session, m *jsonrpc.Message) { p.hear(l, s, m) },
+		Receive: func(s *mcpclient.Session, m *jsonrpc.Message) { p.hear(visiting, l, s, m) },
 		Log:     l.log,
 	})
 	if err != nil {
@@ -215,7 +214,7 @@ func (p *peer) dial(ctx context.Context, l *link) (*mcpclient.Session, error) {
 func (p *peer) listens() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.level != nil || len(p.subs) > 0 {
+	if p.level != nil || p.listening {
 		return true
 	}
 	for name := range jsonrpc.Members(p.session.State.Capabilities) {

@@ -1,0 +1,334 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/julienschmidt/httprouter"
+
+	"mcphub/discovery"
+	"mcphub/proxy/jsonrpc"
+	"mcphub/proxy/mcpserver"
+)
+
+// fleet is a hub that runs, with the servers of a test behind it.
+type fleet struct {
+	t       testing.TB
+	hub     *Hub
+	url     string
+	desired chan discovery.Desired
+}
+
+// newFleet starts the servers and a hub for them, and waits until all are
+// connected. The group "all" has them all, the group "first" the first.
+func newFleet(t testing.TB, servers ...*fake) *fleet {
+	t.Helper()
+	for _, s := range servers {
+		s.start(t)
+	}
+	f := newHub(t)
+	f.declare(servers...)
+	for _, s := range servers {
+		f.awaitPhase(s.id, connected)
+	}
+	f.declare(servers...) // which the hub takes when it has told everybody of the last change
+	return f
+}
+
+// newHub starts a hub that has not been told of any server. All hubs have the same
+// keys, as if they were one that is started again.
+func newHub(t testing.TB) *fleet {
+	t.Helper()
+	keys, err := mcpserver.NewKeys([]byte(strings.Repeat("k", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fleet{t: t, desired: make(chan discovery.Desired)}
+	f.hub = New(Options{
+		Version: "test", Keys: keys, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Reconnect: Reconnect{MaxAttempts: 3, InitialDelay: 50 * time.Millisecond, MaxDelay: 200 * time.Millisecond},
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		f.hub.Run(ctx, f.desired)
+	}()
+	router := httprouter.New()
+	f.hub.Routes(router)
+	server := httptest.NewServer(router)
+	f.url = server.URL
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case <-ended:
+		case <-time.After(patience):
+			t.Error("the hub does not end")
+		}
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return f
+}
+
+// declare tells the hub which servers there should be.
+func (f *fleet) declare(servers ...*fake) {
+	d := discovery.Desired{Groups: map[string][]string{}}
+	for i, s := range servers {
+		origin := s.origin
+		if origin == "" {
+			origin = discovery.File
+		}
+		d.Servers = append(d.Servers, discovery.Server{ID: s.id, Origin: origin, Spec: s.spec()})
+		d.Groups["all"] = append(d.Groups["all"], s.id)
+		if i == 0 {
+			d.Groups["first"] = []string{s.id}
+		}
+	}
+	slices.Sort(d.Groups["all"])
+	f.desired <- d
+}
+
+// await waits for a view that ready accepts.
+func (f *fleet) await(what string, ready func(*view) bool) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if f.hub.await(ctx, ready); ctx.Err() != nil {
+		f.t.Fatalf("the hub never got to: %s; it is at %+v", what, f.hub.Status())
+	}
+}
+
+func (f *fleet) awaitPhase(id string, p phase) {
+	f.t.Helper()
+	f.await(id+" "+string(p), func(v *view) bool { return v.servers[id] != nil && v.servers[id].phase == p })
+}
+
+// endpoints are where a server with this id can be reached, and how its tools are
+// called there.
+func endpoints(id string) []struct{ path, prefix string } {
+	return []struct{ path, prefix string }{
+		{"/mcp", id + "__"}, {"/mcp/group/all", id + "__"}, {"/mcp/server/" + id, ""},
+	}
+}
+
+// client is a client that sends exact bytes and sees exact bytes.
+type client struct {
+	t       testing.TB
+	url     string
+	name    string
+	session string
+	hello   string // the result of initialize
+	http    *http.Client
+}
+
+// everything is what a client declares that can all there is.
+const everything = `{"sampling":{},"elicitation":{},"roots":{"listChanged":true}}`
+
+// connect opens a session at an endpoint for a client of this name.
+func (f *fleet) connect(path, name, capabilities string) *client {
+	f.t.Helper()
+	transport := &http.Transport{DisableCompression: true}
+	f.t.Cleanup(transport.CloseIdleConnections)
+	c := &client{t: f.t, url: f.url + path, name: name, http: &http.Client{Transport: transport}}
+	a := c.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":%s,"clientInfo":{"name":%q,"version":"1"}}}`, capabilities, name))
+	body := a.text()
+	m, err := jsonrpc.Parse([]byte(body))
+	if err != nil || m.Result == nil {
+		f.t.Fatalf("initialize at %s: HTTP %d %s", path, a.status, body)
+	}
+	c.session, c.hello = a.header.Get("Mcp-Session-Id"), string(m.Result)
+	c.send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
+	return c
+}
+
+// answer is the HTTP answer to a client's request.
+type answer struct {
+	t      testing.TB
+	status int
+	header http.Header
+	body   io.ReadCloser
+	lines  *bufio.Reader
+	cancel context.CancelFunc
+}
+
+func (c *client) do(method, body string) *answer {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
+	r, err := http.NewRequestWithContext(ctx, method, c.url, strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if c.session != "" {
+		r.Header.Set("Mcp-Session-Id", c.session)
+		r.Header.Set("Mcp-Protocol-Version", "2025-11-25")
+	}
+	resp, err := c.http.Do(r)
+	if err != nil {
+		c.t.Fatalf("%s %s: %v", method, c.url, err)
+	}
+	c.t.Cleanup(cancel)
+	return &answer{t: c.t, status: resp.StatusCode, header: resp.Header, body: resp.Body, lines: bufio.NewReader(resp.Body), cancel: cancel}
+}
+
+// post sends one message.
+func (c *client) post(body string) *answer {
+	c.t.Helper()
+	return c.do(http.MethodPost, body)
+}
+
+// open opens the client's own stream.
+func (c *client) open() *answer {
+	c.t.Helper()
+	a := c.do(http.MethodGet, "")
+	if a.status != http.StatusOK {
+		c.t.Fatalf("GET %s: HTTP %d %s", c.url, a.status, a.text())
+	}
+	return a
+}
+
+// send sends what has no response.
+func (c *client) send(body string) {
+	c.t.Helper()
+	a := c.post(body)
+	if a.status != http.StatusAccepted {
+		c.t.Errorf("%s: HTTP %d %s", body, a.status, a.text())
+	}
+	a.close()
+}
+
+// call sends a request and returns all messages of the answer, the response last.
+func (c *client) call(format string, args ...any) []string {
+	c.t.Helper()
+	return c.post(request(format, args...)).all()
+}
+
+// result sends a request and returns the result alone.
+func (c *client) result(format string, args ...any) string {
+	c.t.Helper()
+	got := c.call(format, args...)
+	return strings.TrimSuffix(strings.TrimPrefix(got[len(got)-1], `{"jsonrpc":"2.0","id":1,"result":`), "}")
+}
+
+// request returns a request with the id 1, made of the method and the params.
+func request(format string, args ...any) string {
+	method, params, _ := strings.Cut(fmt.Sprintf(format, args...), " ")
+	if params == "" {
+		params = "{}"
+	}
+	return `{"jsonrpc":"2.0","id":1,"method":"` + method + `","params":` + params + `}`
+}
+
+func (a *answer) close() {
+	a.cancel()
+	a.body.Close()
+}
+
+// text returns what is left of the body.
+func (a *answer) text() string {
+	a.t.Helper()
+	defer a.close()
+	text, err := io.ReadAll(a.lines)
+	if err != nil {
+		a.t.Errorf("read the answer: %v", err)
+	}
+	return string(text)
+}
+
+// events reports whether the answer is an event stream.
+func (a *answer) events() bool { return a.header.Get("Content-Type") == "text/event-stream" }
+
+// next returns the next message; ok is false at the end of the answer. Comments
+// are passed over.
+func (a *answer) next() (text string, ok bool) {
+	a.t.Helper()
+	if !a.events() {
+		rest, err := io.ReadAll(a.lines)
+		if err != nil {
+			a.t.Fatalf("read the answer: %v", err)
+		}
+		return string(rest), len(rest) > 0
+	}
+	var data []string
+	for {
+		line, err := a.lines.ReadString('\n')
+		switch {
+		case err == io.EOF && line == "":
+			return "", false
+		case err != nil:
+			a.t.Fatalf("read the stream: %v", err)
+		case line == "\n" && data != nil:
+			return strings.Join(data, "\n"), true
+		}
+		if value, is := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "data: "); is {
+			data = append(data, value)
+		}
+	}
+}
+
+// expect returns the next message, which must contain text.
+func (a *answer) expect(text string) string {
+	a.t.Helper()
+	timer := time.AfterFunc(patience, a.cancel)
+	defer timer.Stop()
+	got, ok := a.next()
+	if !ok || !strings.Contains(got, text) {
+		a.t.Fatalf("got %.300q, want a message with %s", got, text)
+	}
+	return got
+}
+
+// all returns the messages up to the end of the answer.
+func (a *answer) all() (messages []string) {
+	a.t.Helper()
+	defer a.close()
+	for {
+		text, ok := a.next()
+		if !ok {
+			if messages == nil {
+				return []string{""}
+			}
+			return messages
+		}
+		messages = append(messages, text)
+	}
+}
+
+// silent fails the test if a message comes within d. The answer cannot be used
+// any more afterwards.
+func (a *answer) silent(d time.Duration) {
+	a.t.Helper()
+	timer := time.AfterFunc(d, func() { a.body.Close() })
+	defer timer.Stop()
+	for {
+		line, err := a.lines.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		if bytes.HasPrefix(line, []byte("data: ")) {
+			a.t.Errorf("got %s, want silence", line)
+		}
+	}
+}
+
+// equal compares texts.
+func equal(t testing.TB, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s:\n got %.2000s\nwant %.2000s", what, got, want)
+	}
+}

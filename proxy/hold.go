@@ -1,0 +1,133 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"mcphub/proxy/jsonrpc"
+	"mcphub/proxy/mcpclient"
+)
+
+// serve holds a connection for as long as it lasts.
+func (l *link) serve(session *mcpclient.Session) {
+	began := time.Now()
+	l.caused = false
+	l.report(func(s *state) {
+		s.phase, s.since, s.err, s.attempts, s.next = connected, time.Now(), nil, 0, time.Time{}
+		s.session, s.initialized, s.version = session, session.InitializeResult(), session.ProtocolVersion()
+	})
+	l.logConnected()
+	err := l.hold(session)
+	if l.ctx.Err() != nil {
+		return
+	}
+	l.last = attempt{ended: time.Now(), err: err}
+	if time.Since(began) < stableAfter {
+		l.waitOut(err)
+		return
+	}
+	l.tries, l.due = 0, time.Now() // and try at once
+	l.logAway(err, away)
+	l.report(func(s *state) {
+		s.phase, s.since, s.session, s.version, s.err, s.next = away, l.due, nil, "", err, l.due
+	})
+}
+
+// hold listens to the server until the connection is lost, and returns why. All
+// is closed then.
+func (l *link) hold(session *mcpclient.Session) error {
+	var renewing sync.WaitGroup
+	defer renewing.Wait()
+	defer session.Close()
+	session.Listen()
+	renewing.Go(func() { l.resubscribe(session) })
+	return l.watch(session)
+}
+
+// resubscribe renews in a new session what clients that share it had subscribed
+// to in the one before.
+func (l *link) resubscribe(session *mcpclient.Session) {
+	for _, uri := range l.shared.uris() {
+		ctx, cancel := context.WithTimeout(l.ctx, pingTimeout)
+		answer, err := session.Call(ctx, &mcpclient.Call{Method: "resources/subscribe", Raw: uriParams(uri)})
+		cancel()
+		if err == nil && answer.Error != nil {
+			err = jsonrpc.PeerError(answer.Error)
+		}
+		if err != nil && l.ctx.Err() == nil {
+			l.log.Warn("subscription not renewed", "uri", uri, "err", err)
+		}
+	}
+}
+
+// uris returns the resources that anybody has subscribed to.
+func (a *audience) uris() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Sorted(maps.Keys(a.subs))
+}
+
+func (l *link) logConnected() {
+	f := l.now.features
+	l.log.Info("server connected", "tools", len(f.lists[tools]), "prompts", len(f.lists[prompts]),
+		"resources", len(f.lists[resources]), "templates", len(f.lists[templates]))
+	for _, problem := range f.problems {
+		l.log.Warn("feature repaired or left out", "problem", problem)
+	}
+}
+
+// watch keeps the features up to date until the connection is lost; it returns
+// why. A server that does not answer a ping may be busy; one that cannot be
+// reached is lost.
+func (l *link) watch(session *mcpclient.Session) error {
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
+	stale := l.stale
+	var rested <-chan time.Time
+	for {
+		select {
+		case <-l.ctx.Done():
+			return context.Cause(l.ctx)
+		case <-session.Done():
+			return session.Err()
+		case <-stale:
+			l.relist(session)
+			stale, rested = nil, time.After(relistPause)
+		case <-rested:
+			stale = l.stale
+		case <-l.suspects:
+			if err := l.ping(session); err != nil {
+				return err
+			}
+		case <-ping.C:
+			if err := l.ping(session); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// ping asks for a sign of life. Any answer is one, and so is silence.
+func (l *link) ping(session *mcpclient.Session) error {
+	ctx, cancel := context.WithTimeout(l.ctx, pingTimeout)
+	defer cancel()
+	_, err := session.Call(ctx, &mcpclient.Call{Method: "ping", Raw: jsonrpc.Raw("{}")})
+	_, status := errors.AsType[*mcpclient.StatusError](err)
+	if err == nil || status || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// suspect asks the link to see whether the server is still there. It never
+// blocks.
+func (l *link) suspect() {
+	select {
+	case l.suspects <- struct{}{}:
+	default:
+	}
+}

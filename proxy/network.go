@@ -1,0 +1,90 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"mcphub/discovery"
+	"mcphub/proxy/mcpclient"
+)
+
+const (
+	dialTimeout  = 5 * time.Second // shorter than pingTimeout, so that a ping finds a host gone
+	probeTimeout = time.Second
+)
+
+// dialFunc makes a connection, as net.Dialer's DialContext does.
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// newTransport returns the way to a server. All its sessions share its HTTP
+// connections.
+func newTransport(s discovery.Spec, environ []string, dial dialFunc) (mcpclient.Transport, *http.Transport) {
+	if s.Transport == discovery.Stdio {
+		return mcpclient.Stdio{Command: s.Command, Env: mcpclient.ChildEnv(environ, s.Env), Dir: s.Dir}, nil
+	}
+	network := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dial,
+		TLSHandshakeTimeout: 10 * time.Second,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: 256,
+		IdleConnTimeout:     90 * time.Second,
+		DisableCompression:  true, // bytes are passed on as they come
+	}
+	header := http.Header{}
+	for name, value := range s.Headers {
+		header.Set(name, value)
+	}
+	if s.Transport == discovery.SSE {
+		return mcpclient.SSE{URL: s.URL, Header: header, HTTP: network}, network
+	}
+	return mcpclient.StreamableHTTP{URL: s.URL, Header: header, HTTP: network}, network
+}
+
+// dialServer makes a connection for the transport.
+func (l *link) dialServer(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	return l.dial(ctx, network, address)
+}
+
+// listening reports whether something accepts connections at the server's
+// address. That costs the server nothing.
+func (l *link) listening() bool {
+	if proxied(l.server.Spec.URL) {
+		return true // what a proxy reaches cannot be seen from here
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, probeTimeout)
+	defer cancel()
+	conn, err := l.dial(ctx, "tcp", hostPort(l.server.Spec.URL))
+	if err != nil {
+		return false
+	}
+	_ = conn.Close() // it was opened to see that it can be
+	return true
+}
+
+// proxied reports whether the environment has a URL reached through a proxy.
+func proxied(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return false
+	}
+	through, err := http.ProxyFromEnvironment(&http.Request{URL: u})
+	return err == nil && through != nil
+}
+
+// hostPort returns the address that a URL leads to.
+func hostPort(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return raw
+	}
+	if port := u.Port(); port != "" {
+		return net.JoinHostPort(u.Hostname(), port)
+	}
+	return net.JoinHostPort(u.Hostname(), u.Scheme)
+}
