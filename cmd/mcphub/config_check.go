@@ -119,6 +119,9 @@ func (s *settings) check() (errs []error) {
 		errs = append(errs, fmt.Errorf("%s: the initial delay %v is longer than the maximum %v",
 			s.inputs.where("MCPHUB_RECONNECT_INITIAL_DELAY"), s.InitialDelay, s.MaxDelay))
 	}
+	if s.Docker == dockerOn {
+		errs = append(errs, errors.New("MCPHUB_DOCKER: containers are not looked at in this version; take off or auto"))
+	}
 	errs = append(errs, s.uniteAuth()...)
 	s.warn()
 	return errs
