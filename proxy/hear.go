@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"sync"
 
 	"mcphub/proxy/jsonrpc"
 	"mcphub/proxy/mcpclient"
@@ -55,77 +54,4 @@ func (l *link) refuse(session *mcpclient.Session, m *jsonrpc.Message) {
 			l.log.Debug("refuse a server's request", "method", m.Method, "err", err)
 		}
 	})
-}
-
-// audience are the clients' sessions that share a session at a server and have
-// subscribed to resources there.
-type audience struct {
-	mu   sync.Mutex // guards subs; held for map operations only
-	subs map[string]map[*peer]bool
-}
-
-// handOver returns the subscriptions, which the audience has no more.
-func (a *audience) handOver() map[string]map[*peer]bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	subs := a.subs
-	a.subs = nil
-	return subs
-}
-
-// add notes that p has subscribed to uri; first reports whether nobody had.
-func (a *audience) add(uri string, p *peer) (first bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.subs == nil {
-		a.subs = map[string]map[*peer]bool{}
-	}
-	if a.subs[uri] == nil {
-		a.subs[uri] = map[*peer]bool{}
-		first = true
-	}
-	a.subs[uri][p] = true
-	return first
-}
-
-// remove notes that p has unsubscribed; last reports whether nobody is left.
-func (a *audience) remove(uri string, p *peer) (last bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.subs[uri][p] {
-		return false
-	}
-	delete(a.subs[uri], p)
-	if len(a.subs[uri]) > 0 {
-		return false
-	}
-	delete(a.subs, uri)
-	return true
-}
-
-// updated passes a notification on to those who have subscribed.
-func (a *audience) updated(m *jsonrpc.Message) {
-	uri, _ := m.Text(jsonrpc.URI)
-	a.mu.Lock()
-	var to []*peer
-	for p := range a.subs[uri] {
-		to = append(to, p)
-	}
-	a.mu.Unlock()
-	for _, p := range to {
-		p.session.Send(jsonrpc.AppendNotification(nil, m.Method, m.Params))
-	}
-}
-
-// unsubscribe tells the server that nobody is subscribed to a resource any more.
-func (l *link) unsubscribe(uri string) {
-	s := l.hub.view().servers[l.server.ID]
-	if s == nil || s.link != l || s.session == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(l.ctx, pingTimeout)
-	defer cancel()
-	if _, err := s.session.Call(ctx, &mcpclient.Call{Method: "resources/unsubscribe", Raw: uriParams(uri)}); err != nil {
-		l.log.Debug("unsubscribe", "err", err)
-	}
 }

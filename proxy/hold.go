@@ -3,8 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -44,31 +42,8 @@ func (l *link) hold(session *mcpclient.Session) error {
 	defer renewing.Wait()
 	defer session.Close()
 	session.Listen()
-	renewing.Go(func() { l.resubscribe(session) })
+	renewing.Go(func() { l.renew(session) })
 	return l.watch(session)
-}
-
-// resubscribe renews in a new session what clients that share it had subscribed
-// to in the one before.
-func (l *link) resubscribe(session *mcpclient.Session) {
-	for _, uri := range l.shared.uris() {
-		ctx, cancel := context.WithTimeout(l.ctx, pingTimeout)
-		answer, err := session.Call(ctx, &mcpclient.Call{Method: "resources/subscribe", Raw: uriParams(uri)})
-		cancel()
-		if err == nil && answer.Error != nil {
-			err = jsonrpc.PeerError(answer.Error)
-		}
-		if err != nil && l.ctx.Err() == nil {
-			l.log.Warn("subscription not renewed", "uri", uri, "err", err)
-		}
-	}
-}
-
-// uris returns the resources that anybody has subscribed to.
-func (a *audience) uris() []string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.Sorted(maps.Keys(a.subs))
 }
 
 func (l *link) logConnected() {

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"mcphub/proxy/jsonrpc"
-	"mcphub/proxy/mcpclient"
 	"mcphub/proxy/mcpserver"
 )
 
@@ -124,252 +122,18 @@ func (p *peer) settled(v *view) bool {
 	})
 }
 
-// route finds where a request leads. What is not known yet may be so because the
-// hub has just started: then it waits for the servers of the scope.
-func (p *peer) route(ctx context.Context, find func(*catalog) (route, bool)) (route, bool) {
-	if r, ok := find(p.catalog(p.hub.view())); ok {
-		return r, true
-	}
-	ctx, cancel := context.WithTimeout(ctx, holdLimit)
-	defer cancel()
-	var r route
-	var found bool
-	p.hub.await(ctx, func(v *view) bool {
-		r, found = find(p.catalog(v))
-		return found || p.settled(v)
-	})
-	return r, found
-}
-
-// callNamed relays a request for a tool or prompt to the server that has it,
-// under the server's own name for it.
-func (p *peer) callNamed(ctx context.Context, c *mcpserver.Call, k kind, f jsonrpc.Field) (jsonrpc.Raw, error) {
-	name, ok := c.Message.Text(f)
-	if !ok {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "%s: the name is missing", c.Message.Method)
-	}
-	r, ok := p.route(ctx, func(c *catalog) (route, bool) {
-		r, ok := c.names[k][name]
-		return r, ok
-	})
-	if !ok && p.server != "" { // a server may know more than it lists
-		return p.relay(ctx, c, p.server)
-	}
-	if !ok {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown %s: %.100s", kindInfos[k].word, name)
-	}
-	return p.relay(ctx, c, r.server, jsonrpc.Edit{Field: f, Value: r.name})
-}
-
-// serverOf finds the server that a URI leads to.
-func (p *peer) serverOf(ctx context.Context, uri string) (string, bool) {
-	r, ok := p.route(ctx, func(c *catalog) (route, bool) {
-		server, ok := c.servesURI(uri)
-		return route{server: server}, ok
-	})
-	if !ok && p.server != "" {
-		return p.server, true
-	}
-	return r.server, ok
-}
-
-const codeResourceNotFound = -32002 // 2025-11-25/server/resources
-
-func (p *peer) readResource(ctx context.Context, c *mcpserver.Call) (jsonrpc.Raw, error) {
-	uri, ok := c.Message.Text(jsonrpc.URI)
-	if !ok {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "resources/read: the uri is missing")
-	}
-	if server, ok := p.serverOf(ctx, uri); ok {
-		return p.relay(ctx, c, server)
-	}
-	// A link in a result may name a resource that no list has: ask those who
-	// have resources at the same place.
-	var refused error
-	for _, server := range p.catalog(p.hub.view()).places[placeOf(uri)] {
-		result, err := p.relay(ctx, c, server)
-		if err == nil {
-			return result, nil
-		}
-		refused = cmp.Or(refused, err)
-	}
-	return nil, cmp.Or(refused, notFound(uri))
-}
-
-func notFound(uri string) error {
-	e := jsonrpc.Errorf(codeResourceNotFound, "resource not found")
-	e.Data = append(append(jsonrpc.Raw(`{"uri":`), jsonrpc.Quote(uri)...), '}')
-	return e
-}
-
-// complete relays a request for completions to the server of what it refers to.
-func (p *peer) complete(ctx context.Context, c *mcpserver.Call) (jsonrpc.Raw, error) {
-	if _, ok := c.Message.Text(jsonrpc.RefName); ok {
-		return p.completePrompt(ctx, c)
-	}
-	uri, ok := c.Message.Text(jsonrpc.RefURI)
-	if !ok {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "completion/complete: ref has neither name nor uri")
-	}
-	r, ok := p.route(ctx, func(c *catalog) (route, bool) {
-		server, ok := c.servesTemplate(uri)
-		return route{server: server}, ok
-	})
-	if !ok && p.server == "" {
-		return nil, notFound(uri)
-	}
-	return p.relay(ctx, c, cmp.Or(r.server, p.server))
-}
-
-func (p *peer) completePrompt(ctx context.Context, c *mcpserver.Call) (jsonrpc.Raw, error) {
-	name, _ := c.Message.Text(jsonrpc.RefName)
-	r, ok := p.route(ctx, func(c *catalog) (route, bool) {
-		r, ok := c.names[prompts][name]
-		return r, ok
-	})
-	switch {
-	case ok:
-		return p.relay(ctx, c, r.server, jsonrpc.Edit{Field: jsonrpc.RefName, Value: r.name})
-	case p.server != "":
-		return p.relay(ctx, c, p.server)
-	}
-	return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown prompt: %.100s", name)
-}
-
-// subscribe relays a subscription and remembers it, so that it holds when the
-// server comes back.
-func (p *peer) subscribe(ctx context.Context, c *mcpserver.Call) (jsonrpc.Raw, error) {
-	uri, ok := c.Message.Text(jsonrpc.URI)
-	if !ok {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "%s: the uri is missing", c.Message.Method)
-	}
-	server, ok := p.serverOf(ctx, uri)
-	if !ok {
-		return nil, notFound(uri)
-	}
-	if c.Message.Method == "resources/subscribe" && p.subscriptions() >= maxSubscriptions {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "too many subscriptions in this session (%d)", maxSubscriptions)
-	}
-	if l := p.hub.linkTo(server); l != nil && !l.isolated() {
-		return p.subscribeShared(ctx, c, l, uri)
-	}
-	p.listenAt(ctx, server)
-	result, err := p.relay(ctx, c, server)
-	if err == nil {
-		p.noteSubscription(uri, server, c.Message.Method == "resources/subscribe")
-	}
-	return result, err
-}
-
-// listenAt opens a server's own stream to the client, for what the client is about
-// to ask for comes on it: now, or with the session if there is none yet.
-func (p *peer) listenAt(ctx context.Context, server string) {
-	p.mu.Lock()
-	p.listening = true
-	v := p.visits[server]
-	p.mu.Unlock()
-	if v == nil {
-		return
-	}
-	select {
-	case <-v.opened:
-		if v.err == nil {
-			v.session.Listen()
-		}
-	case <-ctx.Done():
-	}
-}
-
-// subscribeShared subscribes on a session that many clients share: the server
-// hears of the first who subscribes and of the last who does no more.
-func (p *peer) subscribeShared(ctx context.Context, c *mcpserver.Call, l *link, uri string) (jsonrpc.Raw, error) {
-	on := c.Message.Method == "resources/subscribe"
-	var tell bool
-	if on {
-		tell = l.shared.add(uri, p)
-	} else {
-		tell = l.shared.remove(uri, p)
-	}
-	p.noteSubscription(uri, l.server.ID, on)
-	if !tell {
-		return jsonrpc.Raw("{}"), nil
-	}
-	result, err := p.relay(ctx, c, l.server.ID)
-	if err != nil && on {
-		l.shared.remove(uri, p)
-		p.noteSubscription(uri, l.server.ID, false)
-	}
-	return result, err
-}
-
-// maxSubscriptions bounds what one client session may be subscribed to.
-const maxSubscriptions = 10_000
-
-func (p *peer) noteSubscription(uri, server string, on bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !on {
-		delete(p.subs, uri)
-		return
-	}
-	if p.subs == nil {
-		p.subs = map[string]string{}
-	}
-	p.subs[uri] = server
-}
-
-func (p *peer) subscriptions() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.subs)
-}
-
-// setLevel sets the level of the log messages that the client gets, at the
-// servers it has sessions at and those it will have.
-func (p *peer) setLevel(ctx context.Context, c *mcpserver.Call) (jsonrpc.Raw, error) {
-	level := jsonrpc.Get(c.Message.Params, "level")
-	if !slices.Contains(logLevels, string(level)) {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "logging/setLevel: level is one of %s", strings.Join(logLevels, ", "))
-	}
-	p.mu.Lock()
-	p.level = slices.Clone(level)
-	p.mu.Unlock()
-	if p.server != "" {
-		p.listenAt(ctx, p.server)
-		return p.relay(ctx, c, p.server)
-	}
-	for _, session := range p.sessions() {
-		p.applyLevel(ctx, session)
-		session.Listen()
-	}
-	return jsonrpc.Raw("{}"), nil
-}
-
-// logLevels are those of RFC 5424, the most verbose first, as JSON strings.
-var logLevels = []string{`"debug"`, `"info"`, `"notice"`, `"warning"`, `"error"`, `"critical"`, `"alert"`, `"emergency"`}
-
-// applyLevel tells a server the level that the client has set, if both know of
-// levels.
-func (p *peer) applyLevel(ctx context.Context, session *mcpclient.Session) {
-	p.mu.Lock()
-	level := p.level
-	p.mu.Unlock()
-	if level == nil || jsonrpc.Get(session.Capabilities(), "logging") == nil {
-		return
-	}
-	params := append(append(jsonrpc.Raw(`{"level":`), level...), '}')
-	if _, err := session.Call(ctx, &mcpclient.Call{Method: "logging/setLevel", Raw: params}); err != nil {
-		p.hub.options.Log.Debug("set the log level at a server", "err", err)
-	}
-}
-
 // Close implements mcpserver.Peer. What the client has open at servers is closed
 // in the background; the Hub waits for it when it ends.
 func (p *peer) Close() {
 	p.mu.Lock()
-	visits, subs := p.visits, p.subs
+	visits, subs, level := p.visits, p.subs, p.level
 	p.visits, p.subs, p.closed = nil, nil, true
 	p.mu.Unlock()
+	if level != nil {
+		for _, s := range p.hub.view().scope(p.session.State.Endpoint) {
+			s.link.shared.forgetLevel(p)
+		}
+	}
 	for _, v := range visits {
 		p.hub.closers.Go(v.end)
 	}

@@ -140,7 +140,7 @@ func (h *Hub) start(ctx context.Context, server discovery.Server, before *state)
 	s := &state{link: l, server: server, phase: starting, since: time.Now()}
 	if before != nil {
 		s.features, s.initialized = before.features, before.initialized
-		l.shared.subs = before.link.shared.handOver()
+		l.shared.takeOver(&before.link.shared)
 	}
 	running, stop := context.WithCancel(ctx)
 	l.ctx, l.stop = running, stop

@@ -59,7 +59,9 @@ func (p *peer) send(ctx context.Context, c *mcpserver.Call, server string, edits
 			c.Part()
 		},
 		Receive: func(m *jsonrpc.Message) error {
-			p.during(ctx, c, session, m)
+			if l.isolated() || p.wants(m) {
+				p.during(ctx, c, session, m)
+			}
 			return nil
 		},
 	}
