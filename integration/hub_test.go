@@ -13,7 +13,11 @@ import (
 	"time"
 )
 
+// TestMain runs the tests. A test binary that a test has started again is a server instead; see gosdkCommand.
 func TestMain(m *testing.M) {
+	if transport := os.Getenv(serverVariable); transport != "" {
+		os.Exit(runServer(transport))
+	}
 	status := m.Run()
 	if hubDir != "" {
 		os.RemoveAll(hubDir)

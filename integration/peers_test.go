@@ -74,10 +74,7 @@ func pythonServer(t testing.TB, name string) string {
 // startEverything starts npm's server-everything over Streamable HTTP.
 func startEverything(t testing.TB) *process {
 	t.Helper()
-	port := freePort(t)
-	p := startProcess(t, port, npmCommand(t, "server-everything", "streamableHttp"), fmt.Sprintf("PORT=%d", port))
-	p.URL = fmt.Sprintf("http://127.0.0.1:%d/mcp", port)
-	return p
+	return startEverythingAt(t, "streamable-http", freePort(t))
 }
 
 // startFastMCP starts testdata/fastmcp_server.py.

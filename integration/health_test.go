@@ -1,0 +1,52 @@
+package integration
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"testing"
+)
+
+// healthReport is what /health answers.
+type healthReport struct {
+	Status  string         `json:"status"`
+	Servers []serverHealth `json:"servers"`
+}
+
+type serverHealth struct {
+	ID        string   `json:"id"`
+	Connected bool     `json:"connected"`
+	State     string   `json:"state"`
+	Tools     int      `json:"tools"`
+	Source    string   `json:"source"`
+	Groups    []string `json:"groups"`
+}
+
+func health(t testing.TB, hub *process) healthReport {
+	t.Helper()
+	resp, err := http.Get(hub.URL + "/health")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var report healthReport
+	if err := json.NewDecoder(resp.Body).Decode(&report); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("/health: HTTP %d: %v", resp.StatusCode, err)
+	}
+	return report
+}
+
+// server returns what is said of a server, nothing if there is none with that id.
+func (r healthReport) server(id string) serverHealth {
+	for _, s := range r.Servers {
+		if s.ID == id {
+			return s
+		}
+	}
+	return serverHealth{}
+}
+
+// containsWord reports whether a word, or a number, stands by itself in a text.
+func containsWord(text, word string) bool {
+	return regexp.MustCompile(`(^|\W)` + regexp.QuoteMeta(word) + `(\W|$)`).MatchString(text)
+}
