@@ -2,6 +2,7 @@ package jsonrpc
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -36,12 +37,12 @@ func TestElementsAndMembers(t *testing.T) {
 	for range Elements(Raw(`{"a":1}`)) {
 		t.Error("an object has elements")
 	}
-	var keys string
+	var keys strings.Builder
 	for k, v := range Members(Raw(`{"a\u0062":1,"c": null}`)) {
-		keys += k + "=" + string(v) + ";"
+		keys.WriteString(k + "=" + string(v) + ";")
 	}
-	if keys != "ab=1;c=null;" {
-		t.Errorf("members: %q", keys)
+	if keys.String() != "ab=1;c=null;" {
+		t.Errorf("members: %q", keys.String())
 	}
 	for range Members(Raw(`{"a":1,"b":2}`)) {
 		break // must not panic
