@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -18,15 +19,22 @@ const (
 	pollEvery  = 20 * time.Millisecond
 )
 
-// freePort returns a port of 127.0.0.1 that nothing listened on a moment ago.
+// freePort returns a port of 127.0.0.1 that nothing listened on a moment ago. It is not one of those that systems hand out
+// by themselves: until a server listens there, seconds may pass, and who dials meanwhile could be given it, even be connected
+// to itself.
 func freePort(t testing.TB) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, last, tries = 20_000, 32_767, 100
+	for range tries {
+		port := first + rand.N(last-first+1)
+		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			listener.Close()
+			return port
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	t.Fatalf("no free port found from %d to %d", first, last)
+	return 0
 }
 
 // process is a program that a test started. Its output is in the test's log if the test fails.

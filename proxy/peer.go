@@ -91,7 +91,7 @@ func (p *peer) nudge() {
 // settleTime is how long after its start the hub waits for servers that have never
 // been tried before it says what there is: many clients ask once, as soon as they
 // can.
-const settleTime = 2 * time.Second
+const settleTime = 5 * time.Second
 
 // settledView returns the present view, or, when the hub has just started, the
 // first in which all servers in scope have been tried.

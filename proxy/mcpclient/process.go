@@ -139,14 +139,18 @@ func (p *process) fate() string {
 	return text
 }
 
-// letRead gives the reader time to read what the process wrote before it exited.
-func (p *process) letRead(read <-chan struct{}, closing <-chan struct{}) {
+// letRead gives the readers time to read what the process wrote before it exited.
+func (p *process) letRead(closing <-chan struct{}, readers ...<-chan struct{}) {
 	timer := time.NewTimer(graceRead)
 	defer timer.Stop()
-	select {
-	case <-read:
-	case <-timer.C:
-	case <-closing:
+	for _, read := range readers {
+		select {
+		case <-read:
+		case <-timer.C:
+			return
+		case <-closing:
+			return
+		}
 	}
 }
 

@@ -81,10 +81,14 @@ func (w *stdio) run() {
 		defer close(read)
 		w.read()
 	})
-	group.Go(w.process.readErrors)
+	heard := make(chan struct{}) // all that it wrote to its standard error
+	group.Go(func() {
+		defer close(heard)
+		w.process.readErrors()
+	})
 	group.Go(w.write)
 
-	reason := w.watch(read)
+	reason := w.watch(read, heard)
 	w.mux.end(reason)
 	w.s.end(reason)
 	w.process.end()
@@ -92,13 +96,13 @@ func (w *stdio) run() {
 }
 
 // watch returns when the session is to end, and why.
-func (w *stdio) watch(read <-chan struct{}) error {
+func (w *stdio) watch(read, heard <-chan struct{}) error {
 	var closed string
 	select {
 	case <-w.closing:
 		return w.s.err
 	case <-w.process.exited:
-		w.process.letRead(read, w.closing)
+		w.process.letRead(w.closing, read, heard)
 		return w.obituary()
 	case <-read:
 		closed = "output"
@@ -110,7 +114,7 @@ func (w *stdio) watch(read <-chan struct{}) error {
 	case <-w.closing:
 		return w.s.err
 	case <-w.process.exited:
-		w.process.letRead(read, w.closing)
+		w.process.letRead(w.closing, read, heard)
 		return w.obituary()
 	case <-time.After(time.Second):
 		return fmt.Errorf("the process closed its %s; %w", closed, w.obituary())
