@@ -19,8 +19,9 @@ func (h *Hub) clientInfo() jsonrpc.Raw {
 	return fmt.Appendf(nil, `{"name":"mcphub","title":"MCP Hub","version":%s}`, jsonrpc.Quote(h.options.Version))
 }
 
-// aggregateCapabilities are what endpoints of many servers have.
-const aggregateCapabilities = `{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}`
+// aggregateCapabilities are what endpoints of many servers have. Tasks are not
+// among them: which server has a task is known only where there is one server.
+const aggregateCapabilities = `{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}}`
 
 // Initialize implements mcpserver.Peer.
 func (p *peer) Initialize(ctx context.Context) (jsonrpc.Raw, error) {
@@ -31,25 +32,11 @@ func (p *peer) Initialize(ctx context.Context) (jsonrpc.Raw, error) {
 	}
 	v := p.settledView(ctx)
 	out := append(jsonrpc.Raw(`{"capabilities":`), aggregateCapabilities...)
-	if tasks := p.tasksCapability(v); tasks != nil {
-		out = append(append(out, `,"tasks":`...), tasks...)
-	}
-	out = append(append(out, `},"serverInfo":`...), p.hub.clientInfo()...)
+	out = append(append(out, `,"serverInfo":`...), p.hub.clientInfo()...)
 	if text := p.instructions(v); text != "" {
 		out = append(append(out, `,"instructions":`...), jsonrpc.Quote(text)...)
 	}
 	return append(out, '}'), nil
-}
-
-// tasksCapability returns what the first server in scope with tasks declares of
-// them.
-func (p *peer) tasksCapability(v *view) jsonrpc.Raw {
-	for _, s := range v.scope(p.session.State.Endpoint) {
-		if tasks := jsonrpc.Get(jsonrpc.Get(s.initialized, "capabilities"), "tasks"); tasks != nil {
-			return tasks
-		}
-	}
-	return nil
 }
 
 // instructions returns what the servers in scope say of their use, under a

@@ -20,12 +20,12 @@ func TestInitialize(t *testing.T) {
 	}
 	f := newFleet(t, with("c", long), with("b", `\n\n`), with("a", `Use \"a\".\n`))
 	for _, path := range []string{"/mcp", "/mcp/group/all"} {
-		want := `{"capabilities":{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{},"tasks":{"list":{},"x":1.0}},` +
+		want := `{"capabilities":{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}},` +
 			`"serverInfo":{"name":"mcphub","title":"MCP Hub","version":"test"},` +
 			`"instructions":"# a\n\nUse \"a\".\n\n# c\n\n` + long[:4096] + ` […]","protocolVersion":"2025-11-25"}`
 		equal(t, path, f.connect(path, "c", `{}`).hello, want)
 	}
-	if first := f.connect("/mcp/group/first", "c", `{}`).hello; strings.Contains(first, "# a") || strings.Contains(first, "tasks") {
+	if first := f.connect("/mcp/group/first", "c", `{}`).hello; strings.Contains(first, "# a") {
 		t.Errorf("a group tells of servers outside it: %s", first)
 	}
 }
