@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"syscall"
@@ -22,10 +23,18 @@ import (
 	"mcphub/proxy/mcpserver"
 )
 
+// gcPercent is how much the heap grows between two collections. What a call needs
+// lives no longer than the call and little else changes, so that with Go's default
+// of 100 a hub that carries large messages would spend much of its time collecting.
+const gcPercent = 250
+
 // serve is the process: it wires the rooms together, serves until ctx ends, and
 // then ends everything it started.
 func serve(ctx context.Context, s *settings) error {
 	log := newLogger(s)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	for _, warning := range s.Warnings {
 		log.Warn(warning)
 	}
