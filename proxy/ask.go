@@ -45,7 +45,11 @@ func (p *peer) ask(ctx context.Context, c *mcpserver.Call, session *mcpclient.Se
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	a := &ask{cancel: cancel, token: slices.Clone(m.Field(jsonrpc.MetaProgressToken))}
-	p.note(askKey{session, string(id)}, a)
+	if !p.note(askKey{session, string(id)}, a) {
+		cancel(nil)
+		p.hub.options.Log.Warn("question of a server dropped: too many are open", "method", method, "bound", maxOpenAsks)
+		return
+	}
 	params := m.AppendParams(nil, jsonrpc.Edit{Field: jsonrpc.MetaProgressToken, Value: a.ours})
 	p.hub.closers.Go(func() {
 		defer cancel(nil)
@@ -77,15 +81,24 @@ func (p *peer) respond(ctx context.Context, session *mcpclient.Session, id, resu
 	}
 }
 
-func (p *peer) note(key askKey, a *ask) {
+// maxOpenAsks bounds the questions of servers to one client that are open. Those
+// beyond it are dropped: whoever asks so much reads no refusals either.
+const maxOpenAsks = 512
+
+// note remembers a question; false says that it is one too many.
+func (p *peer) note(key askKey, a *ask) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.asks) >= maxOpenAsks {
+		return false
+	}
 	if p.asks == nil {
 		p.asks = map[askKey]*ask{}
 	}
 	p.asks[key] = a
 	p.tokens++
 	a.ours = strconv.AppendInt(nil, p.tokens, 10)
+	return true
 }
 
 func (p *peer) unnote(key askKey) {
