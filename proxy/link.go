@@ -32,7 +32,7 @@ var hubCapabilities = jsonrpc.Raw("{}")
 // link keeps one server connected: its goroutine dials, lists what the server
 // offers, hears of changes, and dials again, until it is stopped. It reports every
 // step to the Hub. The session it holds is the hub's own; sessions for clients are
-// opened beside it (see dialFor), or share it.
+// opened beside it (see visit), or share it.
 type link struct {
 	hub       *Hub
 	server    discovery.Server
