@@ -32,6 +32,31 @@ const respondTimeout = 30 * time.Second
 
 var errRetracted = errors.New("the server withdrew the request")
 
+// callQuestions are what a server asks during one call. They stay open until the call
+// is over for the server too: it hears that the call is cancelled before it hears
+// that nobody answers, or it would answer a call that nobody waits for.
+type callQuestions struct {
+	call  context.Context
+	asked context.Context // outlives call; nil before the first question
+	over  context.CancelCauseFunc
+}
+
+// context returns what the call's questions live in.
+func (q *callQuestions) context() context.Context {
+	if q.asked == nil {
+		q.asked, q.over = context.WithCancelCause(context.WithoutCancel(q.call))
+	}
+	return q.asked
+}
+
+// end withdraws the questions that are still open, for the reason that the call
+// has ended for, if there was one.
+func (q *callQuestions) end() {
+	if q.asked != nil {
+		q.over(context.Cause(q.call))
+	}
+}
+
 // ask puts a server's request to the client, on the stream of the call that
 // caused it where that is known, and its answer to the server. It returns at
 // once. ctx ends with the call, or with the session where no call is known.

@@ -51,6 +51,8 @@ func (p *peer) send(ctx context.Context, c *mcpserver.Call, server string, edits
 		}
 		return nil, err
 	}
+	questions := callQuestions{call: ctx}
+	defer questions.end()
 	call := mcpclient.Call{
 		Method: c.Message.Method, Message: c.Message, Edits: edits, Header: passedOn(c.Header), Owner: p,
 		Primed: c.Prime,
@@ -60,7 +62,7 @@ func (p *peer) send(ctx context.Context, c *mcpserver.Call, server string, edits
 		},
 		Receive: func(m *jsonrpc.Message) error {
 			if l.isolated() || p.wants(m) {
-				p.during(ctx, c, session, m)
+				p.during(&questions, c, session, m)
 			}
 			return nil
 		},
@@ -111,9 +113,9 @@ func explain(server string, err error) error {
 }
 
 // during passes on what a server sends for a call before its response.
-func (p *peer) during(ctx context.Context, c *mcpserver.Call, session *mcpclient.Session, m *jsonrpc.Message) {
+func (p *peer) during(q *callQuestions, c *mcpserver.Call, session *mcpclient.Session, m *jsonrpc.Message) {
 	if m.Kind() == jsonrpc.Request {
-		p.ask(ctx, c, session, m)
+		p.ask(q.context(), c, session, m)
 		return
 	}
 	if m.Method == "notifications/cancelled" {
