@@ -53,24 +53,11 @@ type place string
 const (
 	everywhere place = ""
 	viaHub     place = "through the hub"
-	// ownNames is for tools that the server lists only to clients with the right capabilities. The hub's lists do not vary
-	// by capabilities yet, so at /mcp, where names are looked up, it does not know them.
-	ownNames place = "directly and at /mcp/server/:id"
-	// ownLists is for lists that change in one session alone: the hub has the same list for all sessions yet.
-	ownLists place = "directly"
 )
 
 // in reports whether the place includes an endpoint.
 func (p place) in(endpoint string) bool {
-	switch p {
-	case viaHub:
-		return endpoint != direct
-	case ownNames:
-		return endpoint != "/mcp"
-	case ownLists:
-		return endpoint == direct
-	}
-	return true
+	return p != viaHub || endpoint != direct
 }
 
 // script is what a client reads.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,9 +44,10 @@ type fake struct {
 	timeout   time.Duration
 	forget    bool // keep nothing of what comes
 
-	initialize string                             // the result of initialize
-	lists      func(method, cursor string) string // results of lists; may change at any time
-	answer     func(x *exchange)                  // answers all other requests; on its own goroutine
+	initialize string                                     // the result of initialize
+	lists      func(method, cursor string) string         // results of lists; may change at any time
+	listsOf    func(s *fakeSession, method string) string // results of lists in a session; goes before lists unless empty
+	answer     func(x *exchange)                          // answers all other requests; on its own goroutine
 
 	t      testing.TB
 	url    string
@@ -74,6 +76,17 @@ type fakeSession struct {
 	over    chan struct{}
 	overing sync.Once
 	streams int // GET streams that were opened
+
+	loggedIn atomic.Bool // as a test uses it
+}
+
+func (s *fakeSession) ended() bool {
+	select {
+	case <-s.over:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *fakeSession) end() { s.overing.Do(func() { close(s.over) }) }
@@ -162,7 +175,7 @@ func (f *fake) take(m message, send func(string), gone <-chan struct{}) {
 		x.respond(`{}`)
 	case strings.HasSuffix(m.Method, "/list") && m.Method != "tasks/list":
 		cursor := string(m.Field(jsonrpc.Cursor))
-		if result := f.list(m.Method, cursor); result != "" {
+		if result := f.list(m.session, m.Method, cursor); result != "" {
 			x.respond(result)
 		} else {
 			x.fail(`{"code":-32601,"message":"no such list"}`)
@@ -174,10 +187,15 @@ func (f *fake) take(m message, send func(string), gone <-chan struct{}) {
 	}
 }
 
-func (f *fake) list(method, cursor string) string {
+func (f *fake) list(s *fakeSession, method, cursor string) string {
 	f.mu.Lock()
-	list := f.lists
+	list, listOf := f.lists, f.listsOf
 	f.mu.Unlock()
+	if listOf != nil {
+		if own := listOf(s, method); own != "" {
+			return own
+		}
+	}
 	if list == nil {
 		return ""
 	}
@@ -288,14 +306,14 @@ func (f *fake) session(id string) *fakeSession {
 }
 
 // sessionOf returns the latest session that a client, or the hub itself
-// ("mcphub"), has here.
+// ("mcphub"), has here. What the hub has opened to list once is over.
 func (f *fake) sessionOf(client string) *fakeSession {
 	f.t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := len(f.sessions) - 1; i >= 0; i-- {
-		if f.sessions[i].client == client {
-			return f.sessions[i]
+		if s := f.sessions[i]; s.client == client && !(client == "mcphub" && s.ended()) {
+			return s
 		}
 	}
 	f.t.Fatalf("%s: no session of %s", f.id, client)

@@ -9,8 +9,11 @@ import (
 
 // receive takes what the server says on the hub's own session outside any call.
 func (l *link) receive(session *mcpclient.Session, m *jsonrpc.Message) {
+	changed := changedKinds(m)
 	switch {
-	case l.heardChange(m):
+	case changed != nil:
+		l.changed.Or(variantsToo)
+		l.outdated(changed...)
 	case m.Kind() == jsonrpc.Request:
 		l.refuse(session, m)
 	case m.Method == "notifications/resources/updated":
@@ -20,20 +23,18 @@ func (l *link) receive(session *mcpclient.Session, m *jsonrpc.Message) {
 	}
 }
 
-// heardChange reports whether m says that a list has changed, and has it read
-// again.
-func (l *link) heardChange(m *jsonrpc.Message) bool {
+// changedKinds returns which lists m says to have changed; nil if it is about
+// something else.
+func changedKinds(m *jsonrpc.Message) []kind {
 	switch m.Method {
 	case "notifications/tools/list_changed":
-		l.outdated(tools)
+		return []kind{tools}
 	case "notifications/prompts/list_changed":
-		l.outdated(prompts)
+		return []kind{prompts}
 	case "notifications/resources/list_changed":
-		l.outdated(resources, templates)
-	default:
-		return false
+		return []kind{resources, templates}
 	}
-	return true
+	return nil
 }
 
 // refuse answers a question that cannot be attributed to a client: it is never

@@ -42,6 +42,8 @@ func (l *link) hold(session *mcpclient.Session) error {
 	defer renewing.Wait()
 	defer session.Close()
 	session.Listen()
+	clear(l.varied)
+	l.wakeVariants()
 	renewing.Go(func() { l.renew(session) })
 	return l.watch(session)
 }
@@ -70,8 +72,11 @@ func (l *link) watch(session *mcpclient.Session) error {
 		case <-session.Done():
 			return session.Err()
 		case <-stale:
+			began := time.Now()
 			l.relist(session)
-			stale, rested = nil, time.After(relistPause)
+			stale, rested = nil, time.After(max(relistPause, 2*time.Since(began)))
+		case <-l.wanted:
+			l.listVariants(session)
 		case <-rested:
 			stale = l.stale
 		case <-l.suspects:

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"mcphub/proxy/jsonrpc"
+	"mcphub/proxy/mcpclient"
+	"mcphub/proxy/mcpserver"
 )
 
 const (
@@ -19,12 +21,18 @@ func (h *Hub) clientInfo() jsonrpc.Raw {
 	return fmt.Appendf(nil, `{"name":"mcphub","title":"MCP Hub","version":%s}`, jsonrpc.Quote(h.options.Version))
 }
 
+// identity is what the hub says of itself in sessions of its own.
+func (h *Hub) identity(capabilities jsonrpc.Raw) mcpclient.Identity {
+	return mcpclient.Identity{ProtocolVersion: mcpserver.LatestLegacy, Capabilities: capabilities, ClientInfo: h.clientInfo()}
+}
+
 // aggregateCapabilities are what endpoints of many servers have. Tasks are not
 // among them: which server has a task is known only where there is one server.
 const aggregateCapabilities = `{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}}`
 
 // Initialize implements mcpserver.Peer.
 func (p *peer) Initialize(ctx context.Context) (jsonrpc.Raw, error) {
+	p.askForLists(p.hub.view())
 	if p.server != "" {
 		if result := p.mirrored(ctx); result != nil {
 			return result, nil

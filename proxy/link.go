@@ -13,7 +13,6 @@ import (
 	"mcphub/discovery"
 	"mcphub/proxy/jsonrpc"
 	"mcphub/proxy/mcpclient"
-	"mcphub/proxy/mcpserver"
 )
 
 const (
@@ -21,7 +20,7 @@ const (
 	stableAfter    = 10 * time.Second // a connection that lasted so long starts the counting of tries anew
 	pingEvery      = 30 * time.Second
 	pingTimeout    = 10 * time.Second
-	relistPause    = 250 * time.Millisecond // between two listings that a server causes
+	relistPause    = 250 * time.Millisecond // at least, between two listings that a server causes
 	maxRefusals    = 16                     // refusals under way to one server that asks what nobody can answer
 )
 
@@ -44,22 +43,25 @@ type link struct {
 	ctx  context.Context    // of the link's life; set once, before run starts
 	stop context.CancelFunc // ends it
 
-	nudges   chan struct{} // a client has asked for something in the server's scope
-	needs    chan struct{} // a request waits for the server
-	suspects chan struct{} // somebody lost a connection: see whether the server is there
-	stale    chan struct{} // a bit of changed is set
-	changed  atomic.Uint32 // lists to read again, a bit for each kind
-	waiting  atomic.Int32  // calls that wait for the server
-	children atomic.Int32  // processes of client sessions
-	refusals chan struct{} // a place for each refusal under way
-	shared   audience      // the clients that share the session
+	nudges    chan struct{} // a client has asked for something in the server's scope
+	needs     chan struct{} // a request waits for the server
+	suspects  chan struct{} // somebody lost a connection: see whether the server is there
+	stale     chan struct{} // a bit of changed is set
+	changed   atomic.Uint32 // lists to read again, a bit for each kind, and variantsToo
+	waiting   atomic.Int32  // calls that wait for the server
+	children  atomic.Int32  // processes of client sessions
+	refusals  chan struct{} // a place for each refusal under way
+	shared    audience      // the clients that share the session
+	wanted    chan struct{} // a declaration has come to be listed for
+	audiences audiences     // the declarations to list for
 
 	// Owned by run:
 	now    state
 	last   attempt
-	tries  int       // failed ones since the last stable connection, but for those that clients caused
-	caused bool      // a client caused the present try
-	due    time.Time // when the server is tried in any case
+	tries  int                   // failed ones since the last stable connection, but for those that clients caused
+	caused bool                  // a client caused the present try
+	due    time.Time             // when the server is tried in any case
+	varied map[*declaration]bool // listed for since the lists last changed
 }
 
 func newLink(h *Hub, server discovery.Server) *link {
@@ -69,6 +71,7 @@ func newLink(h *Hub, server discovery.Server) *link {
 		nudges: make(chan struct{}, 1), needs: make(chan struct{}, 1),
 		suspects: make(chan struct{}, 1), stale: make(chan struct{}, 1),
 		refusals: make(chan struct{}, maxRefusals),
+		wanted:   make(chan struct{}, 1), varied: map[*declaration]bool{},
 	}
 	l.transport, l.network = newTransport(server.Spec, h.options.Environ, l.dialServer)
 	return l
@@ -140,11 +143,7 @@ func (l *link) try() (*mcpclient.Session, error) {
 
 func (l *link) open(ctx context.Context) (*mcpclient.Session, error) {
 	session, err := mcpclient.Dial(ctx, l.transport, mcpclient.Options{
-		Identity: mcpclient.Identity{
-			ProtocolVersion: mcpserver.LatestLegacy,
-			Capabilities:    hubCapabilities,
-			ClientInfo:      l.hub.clientInfo(),
-		},
+		Identity:    l.hub.identity(hubCapabilities),
 		Receive:     l.receive,
 		Unreachable: func(error) { l.suspect() },
 		Log:         l.log,
@@ -153,7 +152,7 @@ func (l *link) open(ctx context.Context) (*mcpclient.Session, error) {
 		return nil, err
 	}
 	l.changed.Store(0)
-	offered := l.list(ctx, session)
+	offered := listAll(ctx, session, l.now.features)
 	if ctx.Err() != nil || isDone(session) {
 		err := errors.Join(context.Cause(ctx), session.Err())
 		session.Close()

@@ -2,9 +2,9 @@ package proxy
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mcphub/proxy/jsonrpc"
@@ -14,9 +14,12 @@ import (
 // peer answers for one client's session: it finds where a request leads and
 // relays it there. It owns no goroutine while nothing is under way.
 type peer struct {
-	hub     *Hub
-	session *mcpserver.Session
-	server  string // the id, at an endpoint of one server
+	hub      *Hub
+	session  *mcpserver.Session
+	server   string // the id, at an endpoint of one server
+	opened   time.Time
+	declared *declaration             // nil if nothing that the hub tells apart
+	own      atomic.Pointer[ownLists] // nil as long as no list is the session's alone
 
 	mu     sync.Mutex        // guards what follows; held for these operations only
 	visits map[string]*visit // sessions at servers that are this client's own, by server id
@@ -31,7 +34,7 @@ type peer struct {
 
 // open makes the peer of a client's session.
 func (h *Hub) open(s *mcpserver.Session) mcpserver.Peer {
-	p := &peer{hub: h, session: s}
+	p := &peer{hub: h, session: s, opened: time.Now(), declared: h.declarations.enter(s.State.Capabilities)}
 	p.server, _ = strings.CutPrefix(s.State.Endpoint, serverPath)
 	if p.server == s.State.Endpoint {
 		p.server = ""
@@ -39,15 +42,22 @@ func (h *Hub) open(s *mcpserver.Session) mcpserver.Peer {
 	return p
 }
 
-// catalog returns what the session's endpoint shows now.
+// catalog returns what the session sees at its endpoint.
 func (p *peer) catalog(v *view) *catalog {
-	if c := v.catalogs[p.session.State.Endpoint]; c != nil {
-		return c
+	c := v.catalog(p.session.State.Endpoint, p.declared)
+	if own := p.own.Load(); own != nil {
+		return own.over(c, p.naming())
 	}
-	return emptyCatalog
+	return c
 }
 
-var emptyCatalog = newCatalog(nil, prefixed, nil)
+// naming returns how the session's endpoint calls tools and prompts.
+func (p *peer) naming() naming {
+	if p.server != "" {
+		return bare
+	}
+	return prefixed
+}
 
 // listMethods are the methods that are answered from memory.
 var listMethods = map[string]kind{
@@ -88,23 +98,6 @@ func (p *peer) nudge() {
 	}
 }
 
-// settleTime is how long after its start the hub waits for servers that have never
-// been tried before it says what there is: many clients ask once, as soon as they
-// can.
-const settleTime = 5 * time.Second
-
-// settledView returns the present view, or, when the hub has just started, the
-// first in which all servers in scope have been tried.
-func (p *peer) settledView(ctx context.Context) *view {
-	left := settleTime - time.Since(p.hub.started)
-	if left <= 0 {
-		return p.hub.view()
-	}
-	settling, cancel := context.WithTimeout(ctx, left)
-	defer cancel()
-	return p.hub.await(settling, p.settled)
-}
-
 // list answers from memory.
 func (p *peer) list(ctx context.Context, k kind, m *jsonrpc.Message) (jsonrpc.Raw, error) {
 	v := p.settledView(ctx)
@@ -115,13 +108,6 @@ func (p *peer) list(ctx context.Context, k kind, m *jsonrpc.Message) (jsonrpc.Ra
 	return p.catalog(v).lists[k].page(cursor)
 }
 
-// settled reports whether the first try of every server in scope is over.
-func (p *peer) settled(v *view) bool {
-	return v.desiredKnown && !slices.ContainsFunc(v.scope(p.session.State.Endpoint), func(s *state) bool {
-		return s.phase == starting
-	})
-}
-
 // Close implements mcpserver.Peer. What the client has open at servers is closed
 // in the background; the Hub waits for it when it ends.
 func (p *peer) Close() {
@@ -129,6 +115,7 @@ func (p *peer) Close() {
 	visits, subs, level := p.visits, p.subs, p.level
 	p.visits, p.subs, p.closed = nil, nil, true
 	p.mu.Unlock()
+	p.hub.declarations.leave(p.declared)
 	if level != nil {
 		for _, s := range p.hub.view().scope(p.session.State.Endpoint) {
 			s.link.shared.forgetLevel(p)

@@ -48,10 +48,11 @@ type Hub struct {
 	current   atomic.Pointer[view] // never nil
 	started   time.Time
 
-	reports chan *state
-	probes  chan struct{} // a place for each dial by which a server is nudged
-	held    atomic.Int64  // bytes of requests that wait for servers
-	closers sync.WaitGroup
+	reports      chan *state
+	probes       chan struct{} // a place for each dial by which a server is nudged
+	held         atomic.Int64  // bytes of requests that wait for servers
+	declarations declarations
+	closers      sync.WaitGroup
 
 	// Owned by Run:
 	desired discovery.Desired
@@ -139,7 +140,7 @@ func (h *Hub) start(ctx context.Context, server discovery.Server, before *state)
 	l := newLink(h, server)
 	s := &state{link: l, server: server, phase: starting, since: time.Now()}
 	if before != nil {
-		s.features, s.initialized = before.features, before.initialized
+		s.features, s.variants, s.initialized = before.features, before.variants, before.initialized
 		l.shared.takeOver(&before.link.shared)
 	}
 	running, stop := context.WithCancel(ctx)
@@ -175,15 +176,27 @@ func (h *Hub) publish() {
 	now := newView(h.desired, h.states, before)
 	h.current.Store(now)
 	close(before.replaced)
-	changed := now.changes(before)
-	if len(changed) == 0 {
+	if now.sameCatalogs(before) {
 		return
 	}
+	news := changesOf{}
 	h.clients.Each(func(s *mcpserver.Session) {
-		if lists := changed[s.State.Endpoint]; lists != 0 {
-			s.Changed(lists)
-		}
+		s.Peer().(*peer).shown(before, now, news)
 	})
+}
+
+// changesOf remembers how two catalogs differ, the older one first: many sessions
+// see the same.
+type changesOf map[[2]*catalog]mcpserver.Changes
+
+func (c changesOf) between(before, now *catalog) mcpserver.Changes {
+	pair := [2]*catalog{before, now}
+	changes, known := c[pair]
+	if !known {
+		changes = now.changes(before)
+		c[pair] = changes
+	}
+	return changes
 }
 
 func (h *Hub) view() *view { return h.current.Load() }

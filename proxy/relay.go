@@ -145,8 +145,11 @@ func passMessage(m *jsonrpc.Message, edits ...jsonrpc.Edit) []byte {
 // hear takes what a server says in the client's own session outside any call. ctx
 // ends with the session.
 func (p *peer) hear(ctx context.Context, l *link, session *mcpclient.Session, m *jsonrpc.Message) {
+	changed := changedKinds(m)
 	switch {
-	case l.heardChange(m):
+	case changed != nil:
+		l.outdated(changed...)
+		p.heardChange(l, changed)
 	case m.Kind() == jsonrpc.Request:
 		p.ask(ctx, p.onlyCall(), session, m)
 	case m.Method == "notifications/cancelled":

@@ -19,18 +19,19 @@ func (l *link) outdated(ks ...kind) {
 	}
 }
 
-// list reads all lists of a server that it has a capability for.
-func (l *link) list(ctx context.Context, session *mcpclient.Session) *features {
+// listAll reads all lists of a server that it has a capability for. known is what
+// it offered last; may be nil.
+func listAll(ctx context.Context, session *mcpclient.Session, known *features) *features {
 	offered := new(features)
 	for k := range kinds {
-		l.listInto(ctx, session, k, offered)
+		offered.read(ctx, session, k, known)
 	}
 	return offered
 }
 
-// listInto reads one list. A list that cannot be read is reported and stays as it
-// was.
-func (l *link) listInto(ctx context.Context, session *mcpclient.Session, k kind, offered *features) {
+// read reads one list. A list that cannot be read is reported and stays as it was
+// in known.
+func (f *features) read(ctx context.Context, session *mcpclient.Session, k kind, known *features) {
 	if jsonrpc.Get(session.Capabilities(), kindInfos[k].capability) == nil {
 		return
 	}
@@ -39,15 +40,19 @@ func (l *link) listInto(ctx context.Context, session *mcpclient.Session, k kind,
 		return // many servers have resources and no templates
 	}
 	if err != nil {
-		offered.problems = append(offered.problems, err.Error())
-		if l.now.features != nil {
-			offered.lists[k] = l.now.features.lists[k]
+		f.problems = append(f.problems, err.Error())
+		if known != nil {
+			f.lists[k] = known.lists[k]
 		}
 		return
 	}
-	offered.lists[k] = list
-	offered.problems = append(offered.problems, problems...)
+	f.lists[k] = list
+	f.problems = append(f.problems, problems...)
 }
+
+// variantsToo marks that what clients see by their declarations is outdated, beside
+// the bits of the kinds: the server said so to the hub itself.
+const variantsToo = 1 << kinds
 
 // relist reads the lists again that the server has said to be outdated.
 func (l *link) relist(session *mcpclient.Session) {
@@ -58,8 +63,12 @@ func (l *link) relist(session *mcpclient.Session) {
 	offered.problems = nil
 	for k := range kinds {
 		if changed&(1<<k) != 0 {
-			l.listInto(ctx, session, k, &offered)
+			offered.read(ctx, session, k, l.now.features)
 		}
 	}
+	if changed&variantsToo != 0 || !offered.sameLists(l.now.features) {
+		clear(l.varied)
+	}
 	l.report(func(s *state) { s.features = &offered })
+	l.listVariants(session)
 }

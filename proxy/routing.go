@@ -8,12 +8,14 @@ import (
 	"mcphub/proxy/mcpserver"
 )
 
-// route finds where a request leads. What is not known yet may be so because the
-// hub has just started: then it waits for the servers of the scope.
+// route finds where a request leads. What is not known yet may be about to be:
+// then it waits for the servers of the scope.
 func (p *peer) route(ctx context.Context, find func(*catalog) (route, bool)) (route, bool) {
-	if r, ok := find(p.catalog(p.hub.view())); ok {
+	v := p.hub.view()
+	if r, ok := find(p.catalog(v)); ok {
 		return r, true
 	}
+	p.askForLists(v)
 	ctx, cancel := context.WithTimeout(ctx, holdLimit)
 	defer cancel()
 	var r route

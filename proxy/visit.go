@@ -22,6 +22,10 @@ type visit struct {
 
 	session *mcpclient.Session
 	err     error
+
+	// Guarded by the peer's mu:
+	outdated uint32 // lists to read again in the session, a bit for each kind
+	listing  bool   // they are being read
 }
 
 // usable reports whether calls can be made: not while it is being opened.
@@ -100,8 +104,7 @@ func (p *peer) visit(l *link) (*visit, error) {
 
 // startVisit opens a session in the background. p.mu is held.
 func (p *peer) startVisit(l *link) (*visit, error) {
-	if !l.overNetwork() && l.children.Add(1) > maxChildren {
-		l.children.Add(-1)
+	if !l.takePlace() {
 		return nil, &mcpserver.BusyError{Reason: fmt.Sprintf("server %q runs a process for each client, and %d run already", l.server.ID, maxChildren), RetryAfter: 5 * time.Second}
 	}
 	ctx, cancel := context.WithCancel(l.ctx)
@@ -117,6 +120,7 @@ func (p *peer) startVisit(l *link) (*visit, error) {
 // live opens a visit and, over stdio, waits for its end to give its place free.
 // The session is closed with the link, whoever uses it.
 func (p *peer) live(ctx context.Context, v *visit) {
+	p.setOwn(v.link.server.ID, nil) // what was listed in the session before is over with it
 	v.session, v.err = p.dial(ctx, v.link)
 	close(v.opened)
 	if v.session != nil {
@@ -128,8 +132,22 @@ func (p *peer) live(ctx context.Context, v *visit) {
 		closed()
 		v.session.Close()
 	}
-	if !v.link.overNetwork() {
-		v.link.children.Add(-1)
+	v.link.leavePlace()
+}
+
+// takePlace reports whether a session beside the hub's own may be opened: over
+// stdio it is a process. What it takes is to be given back.
+func (l *link) takePlace() bool {
+	if l.overNetwork() || l.children.Add(1) <= maxChildren {
+		return true
+	}
+	l.children.Add(-1)
+	return false
+}
+
+func (l *link) leavePlace() {
+	if !l.overNetwork() {
+		l.children.Add(-1)
 	}
 }
 
