@@ -54,13 +54,19 @@ func (e *statusError) Error() string { return fmt.Sprintf("HTTP %d: %.200s", e.c
 // lostError says that the connection was refused or broke: nobody answered.
 type lostError struct{ error }
 
-// open starts a session at an endpoint.
+// open starts a session at an endpoint, of a client that declares nothing.
 func open(t testing.TB, url, token string) *client {
+	t.Helper()
+	return openAs(t, url, token, `{}`)
+}
+
+// openAs starts a session of a client with capabilities, as JSON.
+func openAs(t testing.TB, url, token, capabilities string) *client {
 	t.Helper()
 	c := &client{url: url, token: token}
 	_, err := c.request(t.Context(), "initialize", map[string]any{
 		"protocolVersion": clientVersion,
-		"capabilities":    map[string]any{},
+		"capabilities":    json.RawMessage(capabilities),
 		"clientInfo":      map[string]any{"name": "integration", "version": "1"},
 	})
 	if err != nil {
