@@ -3,6 +3,8 @@ package proxy
 import (
 	"fmt"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 
 	"mcphub/proxy/jsonrpc"
@@ -44,5 +46,62 @@ func nthEnd(calls int) func(message) bool {
 		}
 		skip--
 		return skip < 0
+	}
+}
+
+// TestOwnStreamsOfManyClients has 20 clients with two calls in flight each, at a
+// server that asks for sampling and elicitation outside of both: everybody is asked
+// what is theirs, on their own stream.
+func TestOwnStreamsOfManyClients(t *testing.T) {
+	t.Parallel()
+	const n = 20
+	var meet sync.WaitGroup
+	meet.Add(2 * n)
+	server := doing(overJSON, nil)
+	server.answer = func(x *exchange) {
+		meet.Done()
+		meet.Wait() // all calls are in flight
+		method := jsonrpc.Text(jsonrpc.Get(x.Params, "arguments"), "ask")
+		x.session.say <- question(`"`+method+`"`, method, `{"of":"`+x.session.client+`"}`)
+		m, _ := server.await("the answer", 0, func(m message) bool {
+			return m.session == x.session && m.Method == "" && string(m.ID) == `"`+method+`"`
+		})
+		x.respond(string(m.Result))
+	}
+	f := newFleet(t, server)
+	var all sync.WaitGroup
+	for i := range n {
+		client := f.connect("/mcp", fmt.Sprintf("client%d", i), everything)
+		all.Go(func() { askedTwice(t, client) })
+	}
+	all.Wait()
+}
+
+// askedTwice makes two calls at once and answers what the client is asked on its
+// own stream meanwhile.
+func askedTwice(t *testing.T, client *client) {
+	stream := client.open()
+	methods := []string{"sampling/createMessage", "elicitation/create"}
+	var calls sync.WaitGroup
+	defer calls.Wait()
+	for i, method := range methods {
+		calls.Go(func() {
+			body := fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"srv__do","arguments":{"ask":%q}}}`, i, method)
+			answer := client.post(body)
+			defer answer.close()
+			equal(t, client.name, answer.text(), fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"result":{"by":%q,"to":%q}}`, i, client.name, method))
+		})
+	}
+	for range methods {
+		asked, ok := stream.next()
+		m, err := jsonrpc.Parse([]byte(asked))
+		if !ok || err != nil {
+			t.Errorf("%s: the stream ended: %s %v", client.name, asked, err)
+			return
+		}
+		if !strings.HasSuffix(asked, `"params":{"of":"`+client.name+`"}}`) {
+			t.Errorf("%s was asked %s", client.name, asked)
+		}
+		client.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"by":%q,"to":%q}}`, m.ID, client.name, m.Method))
 	}
 }
