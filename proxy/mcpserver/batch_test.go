@@ -171,14 +171,11 @@ func TestBatchCancel(t *testing.T) {
 				return c.Message.Params, nil
 			}
 		}
-		cancelled := func(n int) string {
-			return fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%d}}`, n)
-		}
 		replies := make(chan *reply)
 		go func() { replies <- h.do("POST", "/mcp", id, batchOf(calls(maxAtOnce+1)...)) }()
 		synctest.Wait()
 		for n := maxAtOnce + 1; n >= 3; n-- { // the last, which has no turn yet, first
-			h.do("POST", "/mcp", id, batchOf(cancelled(n)))
+			h.do("POST", "/mcp", id, batchOf(cancelled(fmt.Sprint(n))))
 		}
 		got := <-replies
 		if elements, err := jsonrpc.Batch([]byte(got.body)); err != nil || len(elements) != 2 || !strings.Contains(got.body, result(1)) || !strings.Contains(got.body, result(2)) {
@@ -186,7 +183,7 @@ func TestBatchCancel(t *testing.T) {
 		}
 		check(t, "run", ran.Load(), maxAtOnce)
 
-		got = h.do("POST", "/mcp", id, batchOf(call(1, `{}`), call(2, `{}`), cancelled(1), cancelled(2)))
+		got = h.do("POST", "/mcp", id, batchOf(call(1, `{}`), call(2, `{}`), cancelled(`1`), cancelled(`2`)))
 		check(t, "all cancelled", fmt.Sprintf("%d %s %q", got.StatusCode, got.Header.Get("Content-Type"), got.body), `200 text/event-stream ""`)
 		check(t, "in flight", len(h.last().session.InFlight()), 0)
 	})

@@ -12,6 +12,10 @@ import (
 	"mcphub/proxy/jsonrpc"
 )
 
+func cancelled(id string) string {
+	return `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` + id + `}}`
+}
+
 // afterID answers a call after as many seconds as its id, sending a note before if
 // its params say so.
 func afterID(_ context.Context, c *Call) (jsonrpc.Raw, error) {
@@ -41,7 +45,9 @@ func TestBatchBecomesAStream(t *testing.T) {
 		began = time.Now()
 		got = h.send(h.request("POST", "/mcp", id, batchOf(call(5, `{"n":5}`), call(20, `{"n":20}`))))
 		check(t, "headers of a slow batch after", time.Since(began), 15*time.Second)
-		got.expect(": alive", result(5), result(20), "end")
+		got.expect(": alive", result(5))
+		check(t, "what had waited, after", time.Since(began), 15*time.Second)
+		got.expect(result(20), "end")
 		check(t, "all", time.Since(began), 20*time.Second)
 
 		began = time.Now()
@@ -107,7 +113,8 @@ func TestResumeABatch(t *testing.T) {
 			h := newHost(t, Options{Keys: keys}, Access{})
 			id := h.initializeOld(batchVersion)
 			h.answer = afterID
-			messages := batchOf(call(1, `{"n":1}`), call(2, `{"note":1}`), call(3, `{"n":3}`), strings.Replace(call(4, `{"n":4}`), `"id":4`, `"id":4.0`, 1))
+			half := strings.Replace(call(0, `{}`), `"id":0`, `"id":0.5`, 1)
+			messages := batchOf(half, cancelled("0.5"), call(1, `{"n":1}`), call(2, `{"note":1}`), call(3, `{"n":3}`), strings.Replace(call(4, `{"n":4}`), `"id":4`, `"id":4.0`, 1))
 			got := h.send(h.request("POST", "/mcp", id, messages))
 			got.expect(result(1), note)
 			got.Body.Close()
@@ -123,6 +130,11 @@ func TestResumeABatch(t *testing.T) {
 			lost.expect(`"id":4.0,`+unknown, "end")
 			restarted.send(restarted.request("GET", "/mcp", id, "", "Last-Event-ID: "+again)).expect(`"id":4.0,`+unknown, "end")
 			restarted.send(restarted.request("GET", "/mcp", id, "", "Last-Event-ID: "+lost.lastID)).expect("end")
+
+			for _, ids := range []string{"[" + strings.Repeat("1,", jsonrpc.MaxBatch) + "1]", `["` + strings.Repeat("x", 2*maxBatchIDs) + `"]`, "[{}]", "[1", `1,"id":2`} {
+				forged := eventID{"boot", 1, 1, jsonrpc.Raw(ids)}.String()
+				check(t, ids[:2], restarted.do("GET", "/mcp", id, "", "Last-Event-ID: "+forged).StatusCode, 400)
+			}
 		})
 	}
 }
