@@ -118,7 +118,8 @@ func (st *stream) isRecent() bool {
 	return st.isRead() || time.Since(st.left) < keepFor
 }
 
-// comment has c write something between two events: it is not kept.
+// comment has c write something between two events: it is not kept, but may make
+// events of responses that waited.
 func (st *stream) comment(c *connection, text string) {
 	st.makeKnown()
 	st.mu.Lock()
