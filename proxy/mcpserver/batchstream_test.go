@@ -2,7 +2,6 @@ package mcpserver
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -196,7 +195,7 @@ func TestBatchIsBounded(t *testing.T) {
 		session.mu.Lock()
 		frames := session.streams[session.lastStream].log
 		session.mu.Unlock()
-		check(t, "the last response", strings.Contains(fmt.Sprintf("%s", frames[len(frames)-1]), "not run: the client has gone"), true)
+		check(t, "the last response", strings.Contains(string(frames[len(frames)-1]), "not run: the client has gone"), true)
 	})
 }
 
