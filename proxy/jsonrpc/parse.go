@@ -7,9 +7,6 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// MaxBatch is how many messages a batch may hold.
-const MaxBatch = 100
-
 // Parse reads one message. It refuses with an *Error of code -32700 what is no
 // valid JSON, and of -32600 what is no message or could be read as two different
 // ones. The Message shares data's memory.
@@ -19,36 +16,6 @@ func Parse(data []byte) (*Message, error) {
 		return nil, err
 	}
 	return m, nil
-}
-
-// ParseBatch reads one message or, as revision 2025-03-26 has it, an array of
-// them; batch tells which it was.
-func ParseBatch(data []byte) (messages []*Message, batch bool, err error) {
-	s := scanner{data: data}
-	if s.next() != '[' {
-		m, err := Parse(data)
-		return []*Message{m}, false, err
-	}
-	if err := s.skip(); err != nil {
-		return nil, true, err
-	}
-	if err := s.end(); err != nil {
-		return nil, true, err
-	}
-	for element := range Elements(bytes.TrimSpace(data)) {
-		if len(messages) == MaxBatch {
-			return nil, true, Errorf(CodeInvalidRequest, "a batch holds at most %d messages", MaxBatch)
-		}
-		m, err := Parse(element)
-		if err != nil {
-			return nil, true, err
-		}
-		messages = append(messages, m)
-	}
-	if len(messages) == 0 {
-		return nil, true, Errorf(CodeInvalidRequest, "a batch holds at least one message")
-	}
-	return messages, true, nil
 }
 
 // The keys that the hub reads, by the object they stand in.
@@ -220,7 +187,7 @@ func (m *Message) set(values *[6]Raw) error {
 	switch {
 	case id == nil:
 		return Errorf(CodeInvalidRequest, "a message has a method or an id")
-	case id[0] != '"' && id[0] != '-' && !isDigit(id[0]) && id[0] != 'n':
+	case !isID(id) && id[0] != 'n':
 		return Errorf(CodeInvalidRequest, "an id is a string or a number")
 	case (result == nil) == (failure == nil):
 		return Errorf(CodeInvalidRequest, "a response has either a result or an error")
@@ -236,7 +203,7 @@ func (m *Message) setMethod(method Raw) error {
 	if m.Result != nil || m.Error != nil {
 		return Errorf(CodeInvalidRequest, "a message with a method has no result or error")
 	}
-	if m.ID != nil && m.ID[0] != '"' && m.ID[0] != '-' && !isDigit(m.ID[0]) {
+	if m.ID != nil && !isID(m.ID) {
 		return Errorf(CodeInvalidRequest, "an id is a string or a number")
 	}
 	name, ok := Unquote(method)
@@ -245,4 +212,9 @@ func (m *Message) setMethod(method Raw) error {
 	}
 	m.Method = name
 	return nil
+}
+
+// isID reports whether raw, a piece of valid JSON, can be the id of a request.
+func isID(raw Raw) bool {
+	return len(raw) > 0 && (raw[0] == '"' || raw[0] == '-' || isDigit(raw[0]))
 }

@@ -25,6 +25,9 @@ type refusal struct {
 // Error implements error.
 func (e *refusal) Error() string { return e.err.Message }
 
+// Unwrap returns what the client is told, by whatever status.
+func (e *refusal) Unwrap() error { return e.err }
+
 func refuse(status int, code int64, format string, args ...any) *refusal {
 	return &refusal{status, jsonrpc.Errorf(code, format, args...)}
 }

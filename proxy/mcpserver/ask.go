@@ -34,7 +34,7 @@ func (s *Session) Ask(ctx context.Context, call *Call, method string, params jso
 	}
 	defer s.forget(id)
 	message := jsonrpc.AppendRequest(nil, askID(id), method, params)
-	if call == nil || !call.stream.pushNow(message) {
+	if call == nil || !call.sendNow(message) {
 		if err := s.sendHeld(ctx, message); err != nil {
 			return nil, err
 		}
@@ -128,7 +128,7 @@ func (s *Session) withdraw(call *Call, id int64, cause error) {
 	params := append(jsonrpc.Raw(`{"requestId":`), askID(id)...)
 	params = append(append(params, `,"reason":`...), jsonrpc.Quote(cause.Error())...)
 	message := jsonrpc.AppendNotification(nil, "notifications/cancelled", append(params, '}'))
-	if call == nil || !call.stream.push(message) {
+	if call == nil || !call.Send(message) {
 		s.Send(message)
 	}
 }

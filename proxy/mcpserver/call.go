@@ -15,14 +15,17 @@ type Call struct {
 	Message *jsonrpc.Message // owned by the call, good until it is answered
 	Header  http.Header      // of the HTTP request
 
-	stream stream
-	conn   connection
+	stream *stream // of this call, or of its batch
+	done   bool    // it has its response, or gets none; guarded by the stream's mutex
 	cancel context.CancelCauseFunc
 }
 
 // Send puts a notification on the call's stream, before the result. It reports
 // false if the client reads too slowly or has its answer.
-func (c *Call) Send(message []byte) bool { return c.stream.push(message) }
+func (c *Call) Send(message []byte) bool { return c.stream.add(false, c, message) }
+
+// sendNow is Send, but for a client that is there now.
+func (c *Call) sendNow(message []byte) bool { return c.stream.add(true, c, message) }
 
 // Prime gives the client an id to resume the call's stream by, and tells it when
 // to connect again if wait is positive (2025-11-25/basic/transports, polling).
@@ -41,53 +44,71 @@ func (c *Call) Part() {
 	}
 }
 
-// serve answers the request on the goroutine of its handler.
-func (c *Call) serve(w http.ResponseWriter, r *http.Request) {
-	// A legacy client that loses its connection has not cancelled its call.
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
-	defer cancel(nil)
-	c.cancel = cancel
-	c.conn = newConnection(w, r, c.Session.server.options.Heartbeat)
-	c.stream.session, c.stream.request, c.stream.conn = c.Session, c.Message.ID, &c.conn
-	c.stream.beatOn(&c.conn)
-	defer c.stream.close(&c.conn)
-	result, err := c.run(ctx)
-	c.finish(ctx, result, err)
+// begin makes the call known by its id, so that it can be cancelled. What it
+// returns ends with the call, not with ctx: a legacy client that loses its
+// connection has not cancelled.
+func (c *Call) begin(ctx context.Context) (context.Context, error) {
+	ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	if err := c.Session.register(c); err != nil {
+		c.cancel(nil)
+		return ctx, err
+	}
+	return ctx, nil
 }
 
-// run has the peer answer. The id is free again when the client has the answer.
+// run answers a call that has begun. The id is free again when it returns.
 func (c *Call) run(ctx context.Context) (jsonrpc.Raw, error) {
-	if err := c.Session.register(c); err != nil {
-		return nil, err
+	defer c.end()
+	if c.Message.Method == "ping" {
+		return jsonrpc.Raw("{}"), nil
 	}
-	defer c.Session.unregister(c)
 	return c.Session.peer.Call(ctx, c)
 }
 
-// finish writes what came of the call. A cancelled one gets no response
-// (2025-11-25/basic/utilities/cancellation).
-func (c *Call) finish(ctx context.Context, result jsonrpc.Raw, err error) {
-	switch busy, isBusy := errors.AsType[*BusyError](err); {
+// end frees what begin took.
+func (c *Call) end() {
+	c.Session.unregister(c)
+	c.cancel(nil)
+}
+
+// response returns what came of the call as a response in three parts. A cancelled
+// one gets none (2025-11-25/basic/utilities/cancellation): head is nil.
+func (c *Call) response(ctx context.Context, result jsonrpc.Raw, err error) (head, body, tail []byte) {
+	switch {
 	case errors.Is(context.Cause(ctx), errCancelled):
-		c.stream.drop(&c.conn)
-	case err == nil:
-		head := make([]byte, 0, 64)
-		c.stream.finish(&c.conn, jsonrpc.AppendResultHead(head, c.Message.ID), result, []byte{jsonrpc.Tail})
-	case isBusy:
-		c.refuse(busy)
+		return nil, nil, nil
+	case err != nil:
+		return jsonrpc.AppendError(nil, c.Message.ID, asError(err)), nil, nil
 	default:
-		c.stream.finish(&c.conn, jsonrpc.AppendError(nil, c.Message.ID, asError(err)), nil, nil)
+		return jsonrpc.AppendResultHead(make([]byte, 0, 64), c.Message.ID), result, []byte{jsonrpc.Tail}
 	}
 }
 
-// refuse answers 503, or with an error if the answer has begun already.
-func (c *Call) refuse(busy *BusyError) {
-	message := jsonrpc.AppendError(nil, c.Message.ID, asError(busy))
-	if !c.stream.idle(&c.conn) {
-		c.stream.finish(&c.conn, message, nil, nil)
-		return
+// single is a call that came by itself.
+type single struct {
+	Call
+	exchange exchange
+}
+
+// serve answers the request on the goroutine of its handler.
+func (s *single) serve(w http.ResponseWriter, r *http.Request) {
+	x := &s.exchange
+	x.open(w, r, s.Session, s.Message.ID)
+	defer x.close()
+	s.stream = &x.stream
+	ctx, err := s.begin(r.Context())
+	var result jsonrpc.Raw
+	if err == nil {
+		result, err = s.run(ctx)
 	}
-	c.stream.close(&c.conn)
-	setRetryAfter(c.conn.w, busy.RetryAfter)
-	writeJSON(c.conn.w, c.conn.rc, http.StatusServiceUnavailable, message, nil, nil)
+	head, body, tail := s.response(ctx, result, err)
+	switch busy, isBusy := errors.AsType[*BusyError](err); {
+	case head == nil:
+		x.drop()
+	case isBusy && x.idle():
+		setRetryAfter(w, busy.RetryAfter)
+		writeJSON(w, x.conn.rc, http.StatusServiceUnavailable, head, body, tail)
+	default:
+		x.finish(head, body, tail)
+	}
 }

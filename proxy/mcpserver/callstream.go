@@ -3,50 +3,90 @@ package mcpserver
 import (
 	"net/http"
 	"time"
+
+	"mcphub/proxy/jsonrpc"
 )
 
-// finish ends the stream of a call with its response: as the last event, or as
-// plain JSON on c if nothing came before and the client does not prefer events. c
-// is the connection of the call's own request, and the caller its handler.
-func (st *stream) finish(c *connection, head, body, tail []byte) {
-	if !c.asEvents && st.idle(c) {
-		st.close(c)
-		writeJSON(c.w, c.rc, http.StatusOK, head, body, tail)
+// exchange is the answer to a POST with requests: a stream, and the connection of
+// the POST, which it begins on. Plain JSON takes its place if nothing comes before
+// what answers. It belongs to the handler.
+type exchange struct {
+	stream stream
+	conn   connection
+}
+
+// open begins the stream of what request names; see stream.
+func (x *exchange) open(w http.ResponseWriter, r *http.Request, s *Session, request jsonrpc.Raw) {
+	x.conn = newConnection(w, r, s.server.options.Heartbeat)
+	x.stream.session, x.stream.request, x.stream.conn = s, request, &x.conn
+	x.stream.beatOn(&x.conn)
+}
+
+// close waits until what is being written on the connection is out.
+func (x *exchange) close() { x.stream.close(&x.conn) }
+
+// finish ends the stream with the response to its call: as the last event, or as
+// plain JSON if nothing came before and the client does not prefer events.
+func (x *exchange) finish(head, body, tail []byte) {
+	if !x.conn.asEvents && x.idle() {
+		writeJSON(x.conn.w, x.conn.rc, http.StatusOK, head, body, tail)
 		return
 	}
-	whole := make([]byte, 0, len(head)+len(body)+len(tail))
-	whole = append(append(append(whole, head...), body...), tail...)
+	x.end(join(head, body, tail))
+}
+
+// end ends the stream with these messages.
+func (x *exchange) end(messages ...[]byte) {
+	st := &x.stream
 	st.makeKnown()
 	st.mu.Lock()
-	st.append(st.nextID().frame(whole))
+	for _, m := range messages {
+		st.append(st.nextID().frame(m))
+	}
 	st.over = time.Now()
 	st.kick()
 	st.mu.Unlock()
-	st.close(c)
+	x.close()
 }
 
-// idle reports whether nothing has been written on c and nothing is to be, and if
-// so ends the stream.
-func (st *stream) idle(c *connection) bool {
+// join returns the message that its parts make.
+func join(head, body, tail []byte) []byte {
+	whole := make([]byte, 0, len(head)+len(body)+len(tail))
+	return append(append(append(whole, head...), body...), tail...)
+}
+
+// idle reports whether nothing has been written on the connection and nothing is
+// to be, and if so ends the stream: the connection is the handler's again.
+func (x *exchange) idle() bool {
+	st := &x.stream
 	st.mu.Lock()
-	defer st.mu.Unlock()
-	if st.conn != c || len(st.log) > 0 || c.writing || c.started {
-		return false
+	idle := x.untouched()
+	if idle {
+		st.over, st.conn = time.Now(), nil
 	}
-	st.over, st.conn = time.Now(), nil
-	return true
+	st.mu.Unlock()
+	if idle {
+		x.close()
+	}
+	return idle
+}
+
+// untouched is idle without the end. The stream's mutex is held.
+func (x *exchange) untouched() bool {
+	return x.stream.conn == &x.conn && len(x.stream.log) == 0 && !x.conn.writing && !x.conn.started
 }
 
 // drop ends the stream of a call without a response.
-func (st *stream) drop(c *connection) {
+func (x *exchange) drop() {
+	st := &x.stream
 	st.mu.Lock()
 	st.over = time.Now()
-	mine := st.conn == c
+	mine := st.conn == &x.conn
 	st.kick()
 	st.mu.Unlock()
-	st.close(c)
-	if mine && !c.started {
-		c.write()
+	x.close()
+	if mine && !x.conn.started {
+		x.conn.write()
 	}
 }
 

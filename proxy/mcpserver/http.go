@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"context"
 	"net/http"
 
 	"mcphub/proxy/jsonrpc"
@@ -26,13 +27,22 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, endpoint string) 
 }
 
 func (s *Server) post(w http.ResponseWriter, r *http.Request, endpoint string) {
-	m, err := s.read(w, r)
+	body, err := s.read(w, r)
 	if err != nil {
-		fail(w, m.ID, err)
+		fail(w, nil, err)
 		return
 	}
 	s.active.Add(1)
 	defer s.active.Add(-1)
+	if jsonrpc.IsBatch(body) {
+		s.postBatch(w, r, endpoint, body)
+		return
+	}
+	m, err := parse(r, body)
+	if err != nil {
+		fail(w, m.ID, err)
+		return
+	}
 	switch isRequest := m.Kind() == jsonrpc.Request; {
 	case isRequest && s.draining.Load():
 		fail(w, m.ID, errDraining)
@@ -51,22 +61,27 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, endpoint string) {
 
 // take handles one message of the client.
 func (s *Session) take(w http.ResponseWriter, r *http.Request, m *jsonrpc.Message) {
+	if s.hear(r.Context(), m) {
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	c := single{Call: Call{Session: s, Message: m, Header: r.Header}}
+	c.serve(w, r)
+}
+
+// hear handles a message that gets no response. It reports whether m is one.
+func (s *Session) hear(ctx context.Context, m *jsonrpc.Message) bool {
 	switch {
+	case m.Kind() == jsonrpc.Request:
+		return false
 	case m.Kind() == jsonrpc.Response:
 		s.answer(m)
-		w.WriteHeader(http.StatusAccepted)
 	case m.Method == "notifications/cancelled":
 		s.cancel(m)
-		w.WriteHeader(http.StatusAccepted)
-	case m.Kind() == jsonrpc.Notification:
-		s.peer.Notify(r.Context(), m)
-		w.WriteHeader(http.StatusAccepted)
-	case m.Method == "ping":
-		writeJSON(w, http.NewResponseController(w), http.StatusOK, jsonrpc.AppendResult(nil, m.ID, jsonrpc.Raw("{}")), nil, nil)
 	default:
-		c := Call{Session: s, Message: m, Header: r.Header}
-		c.serve(w, r)
+		s.peer.Notify(ctx, m)
 	}
+	return true
 }
 
 // get carries a stream until either side ends it: the client's own, or the one

@@ -3,8 +3,9 @@
 //
 // It knows how messages reach a client, not what they mean: for each session it
 // asks a Peer, which the proxy supplies. A request is answered on the goroutine
-// of its HTTP handler from beginning to end. Its answer is plain JSON if nothing
-// came before it, and becomes an event stream when something did.
+// of its HTTP handler from beginning to end; those of a batch run beside each other,
+// and the handler waits for them. The answer is plain JSON if nothing came before
+// it, and becomes an event stream when something did.
 //
 // A session id is the session's state, sealed (see Keys), so sessions need not be
 // remembered: what this process keeps of an idle one only saves work, and the

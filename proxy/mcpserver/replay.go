@@ -19,7 +19,7 @@ type eventID struct {
 	boot    string      // of the process that sent the event
 	stream  int64       // in the session
 	number  int64       // in the stream, from 0
-	request jsonrpc.Raw // the id of the call; nil on the client's own stream
+	request jsonrpc.Raw // the id of the call, or an array of ids; nil on the client's own stream
 }
 
 func (id eventID) String() string {
@@ -34,11 +34,8 @@ func (id eventID) String() string {
 func parseEventID(text string) (id eventID, err error) {
 	parts := strings.Split(text, ".")
 	if len(parts) == 4 {
-		id.request, err = base64.RawURLEncoding.DecodeString(parts[3])
-		if m, parseErr := jsonrpc.Parse(jsonrpc.AppendResult(nil, id.request, jsonrpc.Raw("{}"))); err == nil && parseErr == nil {
-			id.request = m.ID
-		} else {
-			return id, errEventID
+		if id.request, err = parseRequest(parts[3]); err != nil {
+			return id, err
 		}
 	}
 	if len(parts) != 3 && len(parts) != 4 {
@@ -52,6 +49,36 @@ func parseEventID(text string) (id eventID, err error) {
 		return id, errEventID
 	}
 	return id, nil
+}
+
+// parseRequest reads an eventID's request.
+func parseRequest(text string) (jsonrpc.Raw, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return nil, errEventID
+	}
+	m, err := jsonrpc.Parse(jsonrpc.AppendResult(nil, jsonrpc.Raw("0"), raw))
+	if err != nil || len(m.Result) > maxBatchIDs+8*jsonrpc.MaxBatch && m.Result[0] == '[' {
+		return nil, errEventID
+	}
+	calls := eventID{request: m.Result}.calls()
+	for _, id := range calls {
+		if _, err := jsonrpc.Parse(jsonrpc.AppendResult(nil, id, jsonrpc.Raw("{}"))); err != nil {
+			return nil, errEventID
+		}
+	}
+	if len(calls) > jsonrpc.MaxBatch {
+		return nil, errEventID
+	}
+	return m.Result, nil
+}
+
+// calls returns the ids of the calls whose responses were to come after the event.
+func (id eventID) calls() []jsonrpc.Raw {
+	if id.request[0] != '[' {
+		return []jsonrpc.Raw{id.request}
+	}
+	return slices.Collect(jsonrpc.Elements(id.request))
 }
 
 var errEventID = refuse(http.StatusBadRequest, jsonrpc.CodeInvalidRequest, "Last-Event-ID is none of this hub's")
@@ -164,12 +191,19 @@ func (s *Session) kept(id eventID) *stream {
 	return st
 }
 
-// outcomeUnknown is the event that answers a call whose stream is not kept.
-func (id eventID) outcomeUnknown(boot string) []byte {
+// outcomeUnknown is the events that answer the calls whose stream is not kept.
+func (id eventID) outcomeUnknown(boot string) (events []byte) {
 	reason := "the stream is not kept any more; outcome unknown"
 	if id.boot != boot {
 		reason = "the hub restarted; outcome unknown"
 	}
-	id.number++
-	return id.frame(jsonrpc.AppendError(nil, id.request, jsonrpc.Errorf(jsonrpc.CodeInternal, "%s", reason)))
+	e := jsonrpc.Errorf(jsonrpc.CodeInternal, "%s", reason)
+	calls := id.calls()
+	for i, call := range calls {
+		if id.number++; id.request[0] == '[' {
+			id.request = idArray(calls[i+1:])
+		}
+		events = append(events, id.frame(jsonrpc.AppendError(nil, call, e))...)
+	}
+	return events
 }

@@ -147,6 +147,7 @@ func TestKeptStreamsHaveABound(t *testing.T) {
 func FuzzEventID(f *testing.F) {
 	f.Add("ABCDEFGHIJ.1.2.MQ")
 	f.Add("ABCDEFGHIJ.1.2")
+	f.Add("ABCDEFGHIJ.1.2.WzEsIDIsImEiXQ") // [1, 2,"a"]
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, text string) {
 		id, err := parseEventID(text)

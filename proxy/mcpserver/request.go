@@ -27,20 +27,20 @@ const (
 	headerVersion = "Mcp-Protocol-Version"
 )
 
-// read reads and checks the one message of a POST. On an error the message is
-// what is known of it, never nil.
-func (s *Server) read(w http.ResponseWriter, r *http.Request) (*jsonrpc.Message, error) {
-	unread := new(jsonrpc.Message)
+// read checks the headers of a POST and reads its body.
+func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := checkHeaders(r); err != nil {
-		return unread, err
+		return nil, err
 	}
-	body, err := s.body(w, r)
-	if err != nil {
-		return unread, err
-	}
+	return s.body(w, r)
+}
+
+// parse reads and checks the one message of a POST. On an error the message is
+// what is known of it, never nil.
+func parse(r *http.Request, body []byte) (*jsonrpc.Message, error) {
 	m, err := jsonrpc.Parse(body)
 	if err != nil {
-		return unread, &refusal{http.StatusBadRequest, asError(err)}
+		return new(jsonrpc.Message), &refusal{http.StatusBadRequest, asError(err)}
 	}
 	if version := modern(r, m); version != "" {
 		return m, unsupported(version)

@@ -27,6 +27,7 @@ const (
 type stream struct {
 	session *Session
 	request jsonrpc.Raw // the id of the call; nil for the client's own stream
+	batch   *batch      // the calls, if it is of a batch; request is noIDs then
 	known   sync.Once   // gives it a number and makes it known to the session
 	number  int64
 
@@ -44,12 +45,13 @@ type stream struct {
 
 // push appends messages, for a client that has lost its connection too. It reports
 // false, and appends none, if the stream is over or its client reads too slowly.
-func (st *stream) push(messages ...[]byte) bool { return st.add(false, messages) }
+func (st *stream) push(messages ...[]byte) bool { return st.add(false, nil, messages...) }
 
 // pushNow is push, but for a client that is there now.
-func (st *stream) pushNow(messages ...[]byte) bool { return st.add(true, messages) }
+func (st *stream) pushNow(messages ...[]byte) bool { return st.add(true, nil, messages...) }
 
-func (st *stream) add(now bool, messages [][]byte) bool {
+// add is push or pushNow, for a call if by is not nil.
+func (st *stream) add(now bool, by *Call, messages ...[]byte) bool {
 	if len(messages) == 0 {
 		return true
 	}
@@ -59,9 +61,10 @@ func (st *stream) add(now bool, messages [][]byte) bool {
 	if now && !st.isRead() {
 		return false
 	}
-	if !st.over.IsZero() || st.unread() >= maxQueued {
+	if !st.over.IsZero() || by != nil && by.done || st.unread() >= maxQueued {
 		return false
 	}
+	st.settle()
 	for _, m := range messages {
 		st.append(st.nextID().frame(m))
 	}
@@ -77,7 +80,11 @@ func (st *stream) isRead() bool { return st.conn != nil && !isClosed(st.conn.gon
 
 // nextID returns the id of the next event. st.mu is held.
 func (st *stream) nextID() eventID {
-	return eventID{st.session.server.boot, st.number, st.base + int64(len(st.log)), st.request}
+	request := st.request
+	if st.batch != nil {
+		request = st.batch.openIDs()
+	}
+	return eventID{st.session.server.boot, st.number, st.base + int64(len(st.log)), request}
 }
 
 // unread returns how many bytes are not written yet. st.mu is held.

@@ -58,6 +58,7 @@ func (st *stream) take(c *connection) (frames [][]byte, after next) {
 	}
 	frames = append(frames, st.log[st.sent-st.base:]...)
 	st.sent = st.base + int64(len(st.log))
+	st.wakeBatch()
 	switch {
 	case !st.over.IsZero():
 		after = over
@@ -94,6 +95,7 @@ func (st *stream) detach(c *connection) {
 	st.mu.Lock()
 	if st.conn == c {
 		st.conn, st.left = nil, time.Now()
+		st.wakeBatch()
 	}
 	st.mu.Unlock()
 	c.end()
@@ -116,11 +118,14 @@ func (st *stream) isRecent() bool {
 	return st.isRead() || time.Since(st.left) < keepFor
 }
 
-// comment has c write something between two events: it is not kept.
+// comment has c write something between two events: it is not kept, but may make
+// events of responses that waited.
 func (st *stream) comment(c *connection, text string) {
+	st.makeKnown()
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.conn == c && st.over.IsZero() {
+		st.settle()
 		c.comment = []byte(text)
 		st.kick()
 	}
