@@ -39,10 +39,11 @@ type remote struct {
 	state  string
 	status int // HTTP, of all answers; 0: as it should be
 	after  string
-	mute   bool // requests get no answer
+	mute   bool          // requests get no answer
+	slow   time.Duration // until a stream is there
 	dials  []time.Duration
 	inits  []time.Duration
-	got    []string // methods, and URIs
+	got    []string // methods, and URIs; "stream" for a GET
 	conns  []net.Conn
 	die    chan struct{} // closed to end all streams
 
@@ -129,7 +130,7 @@ func (r *remote) vanish() {
 func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
 	r.mu.Lock()
-	status, after, mute, die := r.status, r.after, r.mute, r.die
+	status, after, mute, slow, die := r.status, r.after, r.mute, r.slow, r.die
 	r.mu.Unlock()
 	m, err := jsonrpc.Parse(body)
 	if err == nil && m.Method == "initialize" {
@@ -144,6 +145,8 @@ func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Retry-After", after)
 		w.WriteHeader(status)
 	case req.Method == http.MethodGet:
+		time.Sleep(slow)
+		r.note("stream")
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.(http.Flusher).Flush()
 		select {
@@ -159,9 +162,7 @@ func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 func (r *remote) answer(w http.ResponseWriter, m *jsonrpc.Message) {
 	uri, _ := m.Text(jsonrpc.URI)
-	r.mu.Lock()
-	r.got = append(r.got, strings.TrimSpace(m.Method+" "+uri))
-	r.mu.Unlock()
+	r.note(strings.TrimSpace(m.Method + " " + uri))
 	result := `{}`
 	switch m.Method {
 	case "initialize":
@@ -177,6 +178,12 @@ func (r *remote) answer(w http.ResponseWriter, m *jsonrpc.Message) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(jsonrpc.AppendResult(nil, m.ID, jsonrpc.Raw(result)))
+}
+
+func (r *remote) note(what string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.got = append(r.got, what)
 }
 
 // seen returns a copy of what was counted.
@@ -234,9 +241,11 @@ type bubbleClient struct {
 	session string
 }
 
-func newBubbleClient(t *testing.T, h *Hub) *bubbleClient {
+func newBubbleClient(t *testing.T, h *Hub) *bubbleClient { return newCapableClient(t, h, `{}`) }
+
+func newCapableClient(t *testing.T, h *Hub, capabilities string) *bubbleClient {
 	c := &bubbleClient{hub: h}
-	w := c.post(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}`)
+	w := c.post(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":` + capabilities + `,"clientInfo":{"name":"c","version":"1"}}}`)
 	if c.session = w.Header().Get("Mcp-Session-Id"); c.session == "" {
 		t.Fatalf("initialize: %s", w.Body)
 	}

@@ -49,7 +49,7 @@ func (p *peer) listenAt(ctx context.Context, server string) {
 	select {
 	case <-v.opened:
 		if v.err == nil {
-			v.session.Listen()
+			listen(ctx, v.session)
 		}
 	case <-ctx.Done():
 	}

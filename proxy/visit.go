@@ -167,12 +167,30 @@ func (p *peer) dial(visiting context.Context, l *link) (*mcpclient.Session, erro
 	if err != nil {
 		return nil, err
 	}
+	if p.listens() {
+		listen(ctx, session)
+	}
 	p.applyLevel(ctx, session)
 	p.resubscribe(ctx, session, l.server.ID)
-	if p.listens() {
-		session.Listen()
-	}
 	return session, nil
+}
+
+// listenPatience bounds how long what is to be asked of a server waits for its own
+// stream: some send no header before they have something to say.
+const listenPatience = time.Second
+
+// listen opens a server's own stream to the client and waits until the server has
+// it. Servers that ask something during a call, but not on its stream, ask nobody
+// as long as there is no other (the TypeScript SDK's drop the question).
+func listen(ctx context.Context, session *mcpclient.Session) {
+	patience := time.NewTimer(listenPatience)
+	defer patience.Stop()
+	select {
+	case <-session.Listen():
+	case <-patience.C:
+	case <-session.Done():
+	case <-ctx.Done():
+	}
 }
 
 // listens reports whether a server could have something to say to the client

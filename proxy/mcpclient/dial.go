@@ -89,8 +89,17 @@ func (s *Session) Err() error {
 }
 
 // Listen opens the stream for what belongs to no call, where the transport has a
-// separate one, and keeps it open. Calling it again does nothing.
-func (s *Session) Listen() { s.wire.listen() }
+// separate one, and keeps it open. Calling it again opens no other. It returns at
+// once; the channel is closed when the server has answered. What the server says
+// before may be lost.
+func (s *Session) Listen() <-chan struct{} { return s.wire.listen() }
+
+// listening is what a wire's listen returns that has no separate stream.
+var listening = func() <-chan struct{} {
+	answered := make(chan struct{})
+	close(answered)
+	return answered
+}()
 
 // Close ends the session, on the server's side too, and waits for everything that
 // belongs to it. It must not be called from a Receive function.

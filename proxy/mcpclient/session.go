@@ -105,8 +105,9 @@ type wire interface {
 	// server's id of the session, if the transport has one.
 	established(version string) (id string)
 	// listen opens the stream for what belongs to no call, where the transport
-	// has a separate one. It returns at once.
-	listen()
+	// has a separate one. It returns at once; the channel is closed when the server
+	// has answered, or before where there is nothing to answer.
+	listen() <-chan struct{}
 	// ended is told, once, that the session has ended: what is in flight is to
 	// fail. It does not wait.
 	ended()

@@ -135,7 +135,7 @@ func (w *sse) established(version string) string {
 	return ""
 }
 
-func (w *sse) listen() {}
+func (w *sse) listen() <-chan struct{} { return listening }
 
 func (w *sse) ended() { w.die() }
 

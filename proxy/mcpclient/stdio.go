@@ -66,7 +66,7 @@ func (w *stdio) established(string) string {
 	return ""
 }
 
-func (w *stdio) listen() {}
+func (w *stdio) listen() <-chan struct{} { return listening }
 
 func (w *stdio) ended() { close(w.closing) }
 

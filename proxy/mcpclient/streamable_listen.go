@@ -32,12 +32,13 @@ func backoff(retry time.Duration, tries int) time.Duration {
 
 // listen keeps the stream open that the server may send on when no call is under
 // way.
-func (w *streamable) listen() {
+func (w *streamable) listen() <-chan struct{} {
 	w.once.Do(func() {
 		if w.life.Err() == nil {
 			w.group.Go(w.keepListening)
 		}
 	})
+	return w.heard
 }
 
 // listenHeader returns what goes out with a GET.
@@ -78,6 +79,7 @@ func (w *streamable) keepListening() {
 func (w *streamable) listenOnce(at *streamEnd) (wait time.Duration, err error) {
 	at.reached = false
 	resp, err := w.site.do(w.life, http.MethodGet, w.listenHeader(at.lastID), nil)
+	w.first.Do(func() { close(w.heard) })
 	if err != nil {
 		if !errors.Is(err, ErrNotSent) && !errors.Is(err, ErrOutcomeUnknown) {
 			return 0, err // a redirect that is refused
