@@ -13,10 +13,14 @@ import (
 	"time"
 )
 
-// TestMain runs the tests. A test binary that a test has started again is a server instead; see gosdkCommand.
+// TestMain runs the tests. A test binary that a test has started again is a server instead, see gosdkCommand, or a client,
+// see runThroughHub.
 func TestMain(m *testing.M) {
 	if transport := os.Getenv(serverVariable); transport != "" {
 		os.Exit(runServer(transport))
+	}
+	if os.Getenv(hubVariable) != "" {
+		os.Exit(runThroughHub(os.Args[len(os.Args)-1]))
 	}
 	status := m.Run()
 	if hubDir != "" {
