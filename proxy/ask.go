@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"mcphub/proxy/jsonrpc"
@@ -62,9 +61,7 @@ func (q *callQuestions) end() {
 // once. ctx ends with the call, or with the session where no call is known.
 func (p *peer) ask(ctx context.Context, c *mcpserver.Call, session *mcpclient.Session, m *jsonrpc.Message) {
 	id, method := slices.Clone(m.ID), m.Method
-	capability, _, _ := strings.Cut(method, "/")
-	if isAsked(capability) && jsonrpc.Get(p.session.State.Capabilities, capability) == nil {
-		e := jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the client has not declared %s", capability)
+	if e := p.mayAsk(session, m); e != nil {
 		p.hub.closers.Go(func() { p.respond(ctx, session, id, nil, e) })
 		return
 	}
@@ -87,7 +84,7 @@ func (p *peer) ask(ctx context.Context, c *mcpserver.Call, session *mcpclient.Se
 		case answer.Error != nil:
 			p.respond(ctx, session, id, nil, jsonrpc.PeerError(answer.Error))
 		default:
-			p.respond(ctx, session, id, answer.Result, nil)
+			p.respond(ctx, session, id, p.noteAnswer(session, method, params, answer.Result), nil)
 		}
 	})
 }
@@ -168,6 +165,8 @@ func (p *peer) Notify(ctx context.Context, m *jsonrpc.Message) {
 			to = append(to, session)
 			params = m.AppendParams(nil, jsonrpc.Edit{Field: jsonrpc.ProgressToken, Value: token})
 		}
+	case methodTaskStatus:
+		to = p.taskAskers(m)
 	default:
 		to = p.sessions()
 	}

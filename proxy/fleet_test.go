@@ -135,12 +135,17 @@ type client struct {
 // everything is what a client declares that can all there is.
 const everything = `{"sampling":{},"elicitation":{},"roots":{"listChanged":true}}`
 
+// newClient returns a client of an endpoint that has no session yet.
+func (f *fleet) newClient(path, name string) *client {
+	transport := &http.Transport{DisableCompression: true}
+	f.t.Cleanup(transport.CloseIdleConnections)
+	return &client{t: f.t, url: f.url + path, name: name, http: &http.Client{Transport: transport}}
+}
+
 // connect opens a session at an endpoint for a client of this name.
 func (f *fleet) connect(path, name, capabilities string) *client {
 	f.t.Helper()
-	transport := &http.Transport{DisableCompression: true}
-	f.t.Cleanup(transport.CloseIdleConnections)
-	c := &client{t: f.t, url: f.url + path, name: name, http: &http.Client{Transport: transport}}
+	c := f.newClient(path, name)
 	a := c.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":%s,"clientInfo":{"name":%q,"version":"1"}}}`, capabilities, name))
 	body := a.text()
 	m, err := jsonrpc.Parse([]byte(body))

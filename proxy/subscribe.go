@@ -126,6 +126,10 @@ type audience struct {
 	mu     sync.Mutex // guards what follows; held for map operations only
 	subs   map[string]map[*peer]bool
 	levels map[*peer]int // indices of logLevels
+	tasks  owners
+
+	creating int     // tasks that clients are about to create
+	early    []early // said of tasks that nobody owns, while some are being created
 }
 
 // takeOver makes the audience of the link before the audience of this one, which
@@ -133,8 +137,8 @@ type audience struct {
 func (a *audience) takeOver(before *audience) {
 	before.mu.Lock()
 	defer before.mu.Unlock()
-	a.subs, a.levels = before.subs, before.levels
-	before.subs, before.levels = nil, nil
+	a.subs, a.levels, a.tasks = before.subs, before.levels, before.tasks
+	before.subs, before.levels, before.tasks = nil, nil, nil
 }
 
 // add notes that p has subscribed to uri; first reports whether nobody had.
