@@ -84,7 +84,7 @@ func (p *peer) ask(ctx context.Context, c *mcpserver.Call, session *mcpclient.Se
 		case answer.Error != nil:
 			p.respond(ctx, session, id, nil, jsonrpc.PeerError(answer.Error))
 		default:
-			p.respond(ctx, session, id, p.noteAnswer(session, method, params, answer.Result), nil)
+			p.respond(ctx, session, id, p.noteAnswer(session, a, method, params, answer.Result), nil)
 		}
 	})
 }
@@ -149,7 +149,7 @@ func (p *peer) asker(ours jsonrpc.Raw) (session *mcpclient.Session, token jsonrp
 			return key.session, a.token
 		}
 	}
-	return nil, nil
+	return p.madeWith(ours)
 }
 
 // Notify implements mcpserver.Peer.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"mcphub/proxy/jsonrpc"
-	"mcphub/proxy/mcpclient"
 	"mcphub/proxy/mcpserver"
 )
 
@@ -22,14 +21,14 @@ type peer struct {
 	declared *declaration             // nil if nothing that the hub tells apart
 	own      atomic.Pointer[ownLists] // nil as long as no list is the session's alone
 
-	mu     sync.Mutex                   // guards what follows; held for these operations only
-	visits map[string]*visit            // sessions at servers that are this client's own, by server id
-	asks   map[askKey]*ask              // questions of servers that the client is to answer
-	subs   map[string]string            // resource URI → server
-	tokens int64                        // the last progress token of a question
-	level  jsonrpc.Raw                  // of logging/setLevel; nil if never set
-	tasks  notebook[string]             // task id → server
-	made   notebook[*mcpclient.Session] // task id → the session in which a server asked for it
+	mu     sync.Mutex                 // guards what follows; held for these operations only
+	visits map[string]*visit          // sessions at servers that are this client's own, by server id
+	asks   map[askKey]*ask            // questions of servers that the client is to answer
+	subs   map[string]string          // resource URI → server
+	tokens int64                      // the last progress token of a question
+	level  jsonrpc.Raw                // of logging/setLevel; nil if never set
+	tasks  notebook[string, string]   // task id → server
+	made   notebook[string, madeTask] // task id → for whom the client has made it
 	closed bool
 
 	listening bool // servers may have something to say outside calls

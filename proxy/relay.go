@@ -87,7 +87,7 @@ func (p *peer) send(ctx context.Context, c *mcpserver.Call, server string, call 
 		return nil, jsonrpc.PeerError(answer.Error)
 	case err == nil:
 		if task {
-			p.noteCreatedTask(answer.Result, server)
+			p.noteCreatedTask(answer.Result, server, sentToken{session, call.ID}, c.Message.Field(jsonrpc.MetaProgressToken))
 		}
 		return answer.Result, nil
 	case errors.Is(err, mcpclient.ErrSessionLost), errors.Is(err, mcpclient.ErrClosed):
@@ -171,6 +171,8 @@ func (p *peer) hear(ctx context.Context, l *link, session *mcpclient.Session, m 
 		p.ask(ctx, p.callFor(m), session, m)
 	case m.Method == "notifications/cancelled":
 		p.retract(session, m)
+	case m.Method == "notifications/progress":
+		l.shared.progressed(session, m)
 	case m.Method == methodTaskStatus:
 		id, _ := m.Text(jsonrpc.TaskID)
 		p.tellOfTask(id, passMessage(m))

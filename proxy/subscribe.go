@@ -123,10 +123,11 @@ func uriParams(uri string) jsonrpc.Raw {
 // audience are the clients' sessions that share a session at a server, with what
 // each wants to hear.
 type audience struct {
-	mu     sync.Mutex // guards what follows; held for map operations only
-	subs   map[string]map[*peer]bool
-	levels map[*peer]int // indices of logLevels
-	tasks  owners
+	mu       sync.Mutex // guards what follows; held for map operations only
+	subs     map[string]map[*peer]bool
+	levels   map[*peer]int // indices of logLevels
+	tasks    owners
+	progress notebook[sentToken, taskProgress] // of tasks, in shared sessions and others
 
 	creating int     // tasks that clients are about to create
 	early    []early // said of tasks that nobody owns, while some are being created

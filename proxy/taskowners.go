@@ -2,10 +2,8 @@ package proxy
 
 import (
 	"slices"
-	"strings"
 
 	"mcphub/proxy/jsonrpc"
-	"mcphub/proxy/mcpclient"
 	"mcphub/proxy/mcpserver"
 )
 
@@ -137,69 +135,16 @@ func (p *peer) callFor(m *jsonrpc.Message) *mcpserver.Call {
 func (p *peer) forgetTasks() {
 	p.mu.Lock()
 	tasks := p.tasks
-	p.tasks = notebook[string]{}
+	p.tasks = notebook[string, string]{}
 	p.mu.Unlock()
+	servers := map[string]bool{}
 	for id, server := range tasks.all() {
+		servers[server] = true
 		p.disownTask(id, server)
 	}
-}
-
-// A client may answer a server's request with a task too. To it the hub is one
-// peer; so that no server reaches the tasks of another's requests, a session
-// remembers for whom the client has made each.
-
-// mayAsk returns why a server's request is not put to the client; nil if it is.
-func (p *peer) mayAsk(session *mcpclient.Session, m *jsonrpc.Message) *jsonrpc.Error {
-	capability, _, _ := strings.Cut(m.Method, "/")
-	if isAsked(capability) && jsonrpc.Get(p.session.State.Capabilities, capability) == nil {
-		return jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the client has not declared %s", capability)
-	}
-	id, ok := m.Text(jsonrpc.TaskID)
-	if capability == "tasks" && m.Method != "tasks/list" && (!ok || !p.madeFor(id, session)) {
-		return jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown task %.100q: the client has made none with this id for this server", id)
-	}
-	return nil
-}
-
-// madeFor reports whether the client has made a task for a request that came in a
-// session. Where one server is shown alone, all its tasks are for that one.
-func (p *peer) madeFor(id string, session *mcpclient.Session) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	made, known := p.made.get(id)
-	return p.server != "" || known && made == session
-}
-
-// noteAnswer returns what a server gets for the client's answer to its request. If
-// that is a task, it is remembered whose it is.
-func (p *peer) noteAnswer(session *mcpclient.Session, method string, params, result jsonrpc.Raw) jsonrpc.Raw {
-	if method == "tasks/list" && p.server == "" {
-		mine := tasksIn(result, func(id string) bool { return p.madeFor(id, session) })
-		return jsonrpc.Set(result, "tasks", joined(mine))
-	}
-	if !asksForTask(params) {
-		return result
-	}
-	if id, ok := createdTask(result); ok && len(id) <= maxTaskID {
-		p.mu.Lock()
-		p.made.put(id, session)
-		p.mu.Unlock()
-	}
-	return result
-}
-
-// taskAskers returns the sessions to which the client's news of a task goes.
-func (p *peer) taskAskers(m *jsonrpc.Message) []*mcpclient.Session {
-	id, _ := m.Text(jsonrpc.TaskID)
-	p.mu.Lock()
-	made, known := p.made.get(id)
-	p.mu.Unlock()
-	switch {
-	case known:
-		return []*mcpclient.Session{made}
-	case p.server != "":
-		return p.sessions()
-	default:
-		return nil
+	for server := range servers {
+		if l := p.hub.linkTo(server); l != nil {
+			l.shared.forgetProgress(p)
+		}
 	}
 }

@@ -69,10 +69,17 @@ func (p *peer) noteTask(id, server string) {
 }
 
 // noteCreatedTask remembers the task that a server has answered with, if it has.
-func (p *peer) noteCreatedTask(result jsonrpc.Raw, server string) {
-	if id, ok := createdTask(result); ok {
-		p.noteTask(id, server)
+// at and token are the request's progress token for the server and for the client,
+// nil if it has none.
+func (p *peer) noteCreatedTask(result jsonrpc.Raw, server string, at sentToken, token jsonrpc.Raw) {
+	id, ok := createdTask(result)
+	if !ok {
+		return
 	}
+	if l := p.hub.linkTo(server); l != nil && token != nil && len(id) <= maxTaskID {
+		l.shared.expectProgress(at, taskProgress{p, id, token})
+	}
+	p.noteTask(id, server)
 }
 
 // noteListedTasks remembers which server has listed tasks. What is listed neither

@@ -157,7 +157,7 @@ func TestTaskOfAServerThatIsAway(t *testing.T) {
 // forgotten are found by asking.
 func TestManyTasks(t *testing.T) {
 	t.Parallel()
-	var book notebook[string]
+	var book notebook[string, string]
 	for i := range maxNotes {
 		if forgotten := book.put(fmt.Sprint(i), "s"); forgotten != nil {
 			t.Fatalf("note %d: %s forgotten", i, forgotten.id)

@@ -148,6 +148,7 @@ func (s *Session) Call(ctx context.Context, c *Call) (*jsonrpc.Message, error) {
 		return nil, s.over()
 	}
 	id := s.lastID.Add(1)
+	c.ID = id
 	m, err := s.wire.call(ctx, id, c)
 	if g, ok := errors.AsType[givenUp](err); ok {
 		if c.Method != methodInitialize { // which must not be cancelled

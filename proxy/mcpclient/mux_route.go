@@ -37,7 +37,7 @@ func (x *mux) notification(m *jsonrpc.Message) {
 		if w == nil {
 			x.s.strays.Add(1)
 		}
-		if w == nil || w.Receive == nil {
+		if w != nil && w.Receive == nil {
 			return
 		}
 	case methodLog:

@@ -142,4 +142,9 @@ type Call struct {
 	// to wait; 0 if it does not say. They are called on the goroutine of
 	// Session.Call.
 	Primed, Parted func(retry time.Duration)
+
+	// ID is set by Session.Call: what the request goes out under, which is its
+	// progress token too. A server may go on using that after its answer: what the
+	// session gets then goes to its own receiver.
+	ID int64
 }
