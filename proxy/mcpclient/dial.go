@@ -208,6 +208,15 @@ func (s *Session) deliver(m *jsonrpc.Message) {
 	}
 }
 
+// late hands over progress under a token that no call in flight has, if it is one
+// that a call had: what it belongs to may last longer (see Call.ID).
+func (s *Session) late(m *jsonrpc.Message) {
+	s.strays.Add(1)
+	if id, ok := number(m.Field(jsonrpc.ProgressToken)); ok && id <= s.lastID.Load() {
+		s.deliver(m)
+	}
+}
+
 // answeredPing answers m if it is a ping: that is the session's own business.
 func (s *Session) answeredPing(m *jsonrpc.Message) bool {
 	if m.Method != "ping" || m.ID == nil {

@@ -35,9 +35,10 @@ func (x *mux) notification(m *jsonrpc.Message) {
 	case methodProgress:
 		w = x.progressing(m)
 		if w == nil {
-			x.s.strays.Add(1)
+			x.s.late(m)
+			return
 		}
-		if w != nil && w.Receive == nil {
+		if w.Receive == nil {
 			return
 		}
 	case methodLog:

@@ -151,8 +151,7 @@ func (w *streamable) during(x *exchange, m *jsonrpc.Message) error {
 	case changeOfLists(m.Method):
 		w.s.deliver(m)
 	case m.Method == methodProgress && !bytes.Equal(m.Field(jsonrpc.ProgressToken), x.id):
-		w.s.strays.Add(1)
-		w.s.deliver(m)
+		w.s.late(m)
 	case x.Receive != nil:
 		return x.Receive(m)
 	default:
