@@ -24,6 +24,7 @@ type Session struct {
 	wire    wire
 	lastID  atomic.Int64
 	strays  atomic.Int64
+	amiss   complaints
 
 	endOnce   sync.Once
 	done      chan struct{}
