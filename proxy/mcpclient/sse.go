@@ -76,9 +76,13 @@ func (w *sse) connect(t SSE) error {
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusOK || mediaType(resp) != typeEvents {
+	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()
 		return fmt.Errorf("open the stream: %w", statusError(resp))
+	}
+	if _, err := contentType(resp, typeEvents); err != nil {
+		resp.Body.Close()
+		return fmt.Errorf("open the stream: read the answer: %w", err)
 	}
 	w.stream, w.events = resp, newEventReader(resp.Body)
 	return nil

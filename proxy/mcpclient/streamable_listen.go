@@ -3,6 +3,7 @@ package mcpclient
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -91,8 +92,8 @@ func (w *streamable) listenOnce(at *streamEnd) (wait time.Duration, err error) {
 	if resp.StatusCode != http.StatusOK {
 		return w.notListening(at, resp)
 	}
-	if kind := mediaType(resp); kind != typeEvents {
-		return 0, errors.New("the answer to GET is no event stream but " + kind)
+	if _, err := contentType(resp, typeEvents); err != nil {
+		return 0, fmt.Errorf("read the answer to GET: %w", err)
 	}
 	at.reached = true
 	r := newEventReader(resp.Body)
@@ -124,7 +125,7 @@ func (w *streamable) listenTo(r *eventReader) error {
 			return err
 		}
 		if e.long {
-			w.s.options.Log.Warn("message skipped", "err", errLong)
+			w.s.complain("message skipped", "err", errLong)
 			continue
 		}
 		if e.name != "message" {
@@ -132,7 +133,7 @@ func (w *streamable) listenTo(r *eventReader) error {
 		}
 		messages, _, err := jsonrpc.ParseBatch(r.lines.own(e.data))
 		if err != nil {
-			w.s.options.Log.Warn("event skipped that is no message", "err", err)
+			w.s.complain("event skipped that is no message", "err", err)
 			continue
 		}
 		for _, m := range messages {
