@@ -61,21 +61,21 @@ func (q *callQuestions) end() {
 // once. ctx ends with the call, or with the session where no call is known.
 func (p *peer) ask(ctx context.Context, c *mcpserver.Call, session *mcpclient.Session, m *jsonrpc.Message) {
 	id, method := slices.Clone(m.ID), m.Method
-	if e := p.mayAsk(session, m); e != nil {
-		p.hub.closers.Go(func() { p.respond(ctx, session, id, nil, e) })
-		return
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	a := &ask{cancel: cancel, token: slices.Clone(m.Field(jsonrpc.MetaProgressToken))}
 	if !p.note(askKey{session, string(id)}, a) {
 		cancel(nil)
-		p.hub.options.Log.Warn("question of a server dropped: too many are open", "method", method, "bound", maxOpenAsks)
 		return
 	}
+	refused := p.mayAsk(session, m)
 	params := m.AppendParams(nil, jsonrpc.Edit{Field: jsonrpc.MetaProgressToken, Value: a.ours})
 	p.hub.closers.Go(func() {
 		defer cancel(nil)
 		defer p.unnote(askKey{session, string(id)})
+		if refused != nil {
+			p.respond(ctx, session, id, nil, refused)
+			return
+		}
 		answer, err := p.session.Ask(ctx, c, method, params)
 		switch {
 		case errors.Is(err, errRetracted): // nobody waits for an answer
@@ -104,14 +104,19 @@ func (p *peer) respond(ctx context.Context, session *mcpclient.Session, id, resu
 }
 
 // maxOpenAsks bounds the questions of servers to one client that are open. Those
-// beyond it are dropped: whoever asks so much reads no refusals either.
+// beyond it are dropped: whoever asks so much reads no refusals either. So are
+// those whose id an open one has.
 const maxOpenAsks = 512
 
-// note remembers a question; false says that it is one too many.
+// note remembers a question; false says that it is dropped, which is logged once.
 func (p *peer) note(key askKey, a *ask) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.asks) >= maxOpenAsks {
+	if p.asks[key] != nil || len(p.asks) >= maxOpenAsks {
+		if !p.overasked {
+			p.overasked = true
+			p.hub.options.Log.Warn("question of a server dropped: too many are open, or one with its id", "id", key.id, "bound", maxOpenAsks)
+		}
 		return false
 	}
 	if p.asks == nil {

@@ -32,6 +32,7 @@ type peer struct {
 	closed bool
 
 	listening bool // servers may have something to say outside calls
+	overasked bool // a question of a server has been dropped
 }
 
 // open makes the peer of a client's session.
