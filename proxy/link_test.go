@@ -27,6 +27,7 @@ const (
 	isUp    = "up"
 	refuses = "connection refused"
 	hangs   = "no answer to a dial"
+	deaf    = "accepts and reads nothing"
 )
 
 // remote is a server on a network in memory, for tests in a bubble.
@@ -40,7 +41,8 @@ type remote struct {
 	status int // HTTP, of all answers; 0: as it should be
 	after  string
 	mute   bool          // requests get no answer
-	slow   time.Duration // until a stream is there
+	late   time.Duration // until a stream is there
+	slow   time.Duration // until a call is answered
 	dials  []time.Duration
 	inits  []time.Duration
 	got    []string // methods, and URIs; "stream" for a GET
@@ -99,6 +101,9 @@ func (r *remote) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	r.mu.Lock()
 	r.conns = append(r.conns, theirs)
 	r.mu.Unlock()
+	if state == deaf {
+		return ours, nil
+	}
 	r.accept <- theirs
 	return ours, nil
 }
@@ -130,7 +135,7 @@ func (r *remote) vanish() {
 func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
 	r.mu.Lock()
-	status, after, mute, slow, die := r.status, r.after, r.mute, r.slow, r.die
+	status, after, mute, late, die := r.status, r.after, r.mute, r.late, r.die
 	r.mu.Unlock()
 	m, err := jsonrpc.Parse(body)
 	if err == nil && m.Method == "initialize" {
@@ -145,7 +150,7 @@ func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Retry-After", after)
 		w.WriteHeader(status)
 	case req.Method == http.MethodGet:
-		time.Sleep(slow)
+		time.Sleep(late)
 		r.note("stream")
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.(http.Flusher).Flush()
@@ -174,6 +179,7 @@ func (r *remote) answer(w http.ResponseWriter, m *jsonrpc.Message) {
 	case "resources/templates/list":
 		result = `{"resourceTemplates":[]}`
 	case "tools/call":
+		time.Sleep(r.slow)
 		result = `{"content":[]}`
 	}
 	w.Header().Set("Content-Type", "application/json")

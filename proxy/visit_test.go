@@ -14,7 +14,7 @@ import (
 func TestFirstCallWaitsForTheStream(t *testing.T) {
 	for _, test := range []struct {
 		name, capabilities string
-		slow               time.Duration
+		late               time.Duration
 		want               string
 	}{
 		{"a client that can be asked", `{"elicitation":{}}`, listenPatience / 2, "stream, tools/call"},
@@ -27,7 +27,7 @@ func TestFirstCallWaitsForTheStream(t *testing.T) {
 				h := bubbleHub(t, Reconnect{0, time.Second, 2 * time.Second}, a)
 				time.Sleep(3 * time.Second)
 				a.mu.Lock()
-				a.got, a.slow = nil, test.slow
+				a.got, a.late = nil, test.late
 				a.mu.Unlock()
 				newCapableClient(t, h, test.capabilities).request("tools/call", `{"name":"a__echo"}`)
 				time.Sleep(5 * time.Second)
