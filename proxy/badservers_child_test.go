@@ -30,7 +30,8 @@ func init() {
 // child declares such a server.
 func child(way string) discovery.Spec {
 	return discovery.Spec{
-		Transport: discovery.Stdio, Command: []string{os.Args[0]}, Env: map[string]string{badChildVariable: way},
+		Transport: discovery.Stdio, Command: []string{os.Args[0]},
+		Env: map[string]string{badChildVariable: way, "GORACE": exitAtOnce},
 	}
 }
 
@@ -146,9 +147,9 @@ var specialTools = map[string]func(*badChild, *jsonrpc.Message){
 // floodMessage is one of many things said during a call.
 func floodMessage(n int, token string) string {
 	if n%2 == 0 {
-		return fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":%d,"message":%q}}`, token, n, strings.Repeat("x", 500))
+		return fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":%d,"message":%q}}`, token, n, strings.Repeat("x", 8000))
 	}
-	return `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"` + strings.Repeat("y", 500) + `"}}`
+	return `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"` + strings.Repeat("y", 8000) + `"}}`
 }
 
 // tooLong is the size of messages that are far too long.

@@ -142,7 +142,7 @@ func (f *fake) spec() discovery.Spec {
 	switch f.wire {
 	case overStdio:
 		s.Transport, s.Command = discovery.Stdio, []string{os.Args[0]}
-		s.Env = map[string]string{childVariable: f.url}
+		s.Env = map[string]string{childVariable: f.url, "GORACE": exitAtOnce}
 	case overSSE:
 		s.Transport, s.URL = discovery.SSE, f.url+"/sse"
 	default:
@@ -440,6 +440,9 @@ func (f *fake) serveStream(w http.ResponseWriter, r *http.Request, s *fakeSessio
 // childVariable makes the test binary a stdio server: it carries its streams to
 // and from the address that the variable has, where the fake is.
 const childVariable = "PROXY_TEST_CHILD"
+
+// exitAtOnce keeps a process that looks for data races from sleeping at its end.
+const exitAtOnce = "atexit_sleep_ms=0"
 
 func init() {
 	address := os.Getenv(childVariable)
