@@ -68,8 +68,16 @@ func (e *excerpt) ids() (ids []int64) {
 }
 
 // answered returns the ids of the calls that text is an answer to, which is
-// refused as a message.
-func answered(text []byte) []int64 {
+// refused as a message or as an array of them.
+func answered(text []byte) (ids []int64) {
+	if text = bytes.TrimSpace(text); bytes.HasPrefix(text, []byte("[")) {
+		for element := range jsonrpc.Elements(text) {
+			if jsonrpc.IsObject(element) {
+				ids = append(ids, answered(element)...)
+			}
+		}
+		return ids
+	}
 	if values, err := jsonrpc.Lookup(text, "id", "method"); err == nil {
 		if id, ok := number(values[0]); ok && values[1] == nil {
 			return []int64{id}

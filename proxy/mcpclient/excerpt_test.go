@@ -25,7 +25,7 @@ func TestAnswered(t *testing.T) {
 		`{"jsonrpc":"2.0","method":"m","params":{"x":"` + "\xff" + `","result":1},"id":7}`: "[]",
 		`{"jsonrpc":"2.0","result":{"x":"` + "\xff" + `","id":7}}`:                         "[]",
 		`{"jsonrpc":"2.0","result":"` + "\xff" + `,\"id\":7"}`:                             "[]",
-		`{`: "[]", ``: "[]", `[{"id":7,"result":1,"x":1}]`: "[]",
+		`{`: "[]", ``: "[]", `[{"id":7,"result":1,"x":1},{"id":8},[],9]`: "[7 8]",
 	} {
 		if got := fmt.Sprint(answered([]byte(text))); got != want {
 			t.Errorf("%.100s: got %s, want %s", text, got, want)

@@ -61,8 +61,8 @@ func (s *Session) initialize(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("initialize: %w", err)
 	}
-	if answer.Error != nil { // %v: it is no answer to any call of a client
-		return fmt.Errorf("initialize: the server refused: %v", jsonrpc.PeerError(answer.Error))
+	if answer.Error != nil { // told as text: it is no answer to any call of a client
+		return fmt.Errorf("initialize: the server refused: %s", printable([]byte(jsonrpc.PeerError(answer.Error).Message), 300))
 	}
 	if err := s.agree(answer.Result); err != nil {
 		return fmt.Errorf("initialize: %w", err)
@@ -102,7 +102,7 @@ func (s *Session) agree(result jsonrpc.Raw) error {
 	}
 	version, _ := jsonrpc.Unquote(values[0])
 	if !slices.Contains(legacyVersions, version) {
-		return fmt.Errorf("the server speaks protocol version %q, the hub %v", version, legacyVersions)
+		return fmt.Errorf("the server speaks protocol version %.100q, the hub %v", version, legacyVersions)
 	}
 	if !jsonrpc.IsObject(values[1]) {
 		return fmt.Errorf("read the result: capabilities are no object but %s", cmp.Or(printable(values[1], 50), "missing"))
