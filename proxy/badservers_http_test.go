@@ -176,13 +176,14 @@ func refusesClients(x *trial) {
 			return false
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32000,"message":"go away"}}`, m.ID)
+		_, _ = fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32000,"message":"go away%s"}}`, m.ID, strings.Repeat("!", 1<<20))
 		return true
 	})
 	x.serve("bad", h.spec())
 	x.expect("bad", connected)
 	got := x.connect("/mcp", "user", `{}`).call(`tools/call {"name":"bad__do"}`)
 	x.fails("the call", got, `server \"bad\": initialize: the server refused: go away`)
+	want(x.t, "the answer is short", len(got[0]) < 1000, true)
 	h.set(nil)
 	x.works("bad")
 }

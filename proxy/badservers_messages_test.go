@@ -112,7 +112,6 @@ func answersNobody(x *trial) {
 
 // answersLate answers when the client has cancelled: that is nobody's answer.
 func answersLate(x *trial) {
-	var first sync.Once
 	ids := x.everyWire([]wire{overEvents, overSSE, overStdio}, func(e *exchange) {
 		if !strings.Contains(e.text, `"late"`) {
 			e.respond(`{"content":[]}`)
@@ -123,7 +122,6 @@ func answersLate(x *trial) {
 		})
 		e.respond(`{"content":"late"}`)
 	})
-	first.Do(func() {})
 	for _, id := range ids {
 		c := x.connect("/mcp", "user "+id, `{}`)
 		var cancelled sync.WaitGroup
