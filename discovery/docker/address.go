@@ -13,6 +13,7 @@ import (
 
 // surroundings are what a server's address depends on beside its labels.
 type surroundings struct {
+	prefix    string               // of labels
 	own       *container           // the hub's container; nil: none, or unknown
 	all       map[string]container // by id
 	published bool                 // containers are reached by published ports unless a label says otherwise
@@ -30,7 +31,7 @@ func (s *surroundings) locate(c container, r *reading) (string, discovery.Absenc
 	case r.place.url != "":
 		return r.place.url, discovery.Absence{}, nil
 	}
-	port, err := choosePort(c, r.place.port)
+	port, err := s.choosePort(c, r.place.port)
 	if err != nil {
 		return "", discovery.Absence{}, err
 	}
@@ -59,17 +60,17 @@ func (s *surroundings) locate(c container, r *reading) (string, discovery.Absenc
 	return r.place.scheme + "://" + net.JoinHostPort(host, strconv.Itoa(port)) + r.place.path, away, nil
 }
 
-func choosePort(c container, said int) (int, error) {
+func (s *surroundings) choosePort(c container, said int) (int, error) {
 	ports := c.exposed()
 	switch {
 	case said != 0:
 		return said, nil
 	case c.mode == "host" || strings.HasPrefix(c.mode, "container:"):
-		return 0, fmt.Errorf("in network mode %s nobody can see which ports it listens on; add the label port", modeName(c.mode))
+		return 0, fmt.Errorf("in network mode %s nobody can see which ports it listens on; set %s.port", modeName(c.mode), s.prefix)
 	case len(ports) == 0:
-		return 0, errors.New("no EXPOSEd TCP port; add the label port, or expose one")
+		return 0, fmt.Errorf("no EXPOSEd TCP port; set %s.port, or expose one", s.prefix)
 	case len(ports) > 1:
-		return 0, fmt.Errorf("several ports are exposed (%s); say which by the label port", join(ports))
+		return 0, fmt.Errorf("several ports are exposed (%s); say which by %s.port", join(ports), s.prefix)
 	}
 	return ports[0], nil
 }
@@ -122,7 +123,7 @@ func (s *surroundings) publishedAt(c container, private int) (string, int, disco
 	if bound {
 		return "", 0, unreachable("port %d of %s is published on the host's loopback only, which the hub cannot reach; publish it on another address", private, c.name)
 	}
-	return "", 0, unreachable("port %d of %s is not published; publish it, or put the hub on a network with it and set the label address to internal", private, c.name)
+	return "", 0, unreachable("port %d of %s is not published; publish it, or put the hub on a network with it and set %s.address=internal", private, c.name, s.prefix)
 }
 
 func isLoopback(host string) bool {

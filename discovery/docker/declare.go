@@ -41,7 +41,7 @@ type draft struct {
 
 func (d *draft) problem(id, state string, c container, reason string) {
 	d.list.Problems = append(d.list.Problems, discovery.Problem{
-		ID: id, State: state, Origin: discovery.Label, Where: c.where(), Reason: printable(reason),
+		ID: id, State: state, Origin: discovery.Label, Where: c.where(), Reason: printable(reason, maxReason),
 	})
 }
 
@@ -110,7 +110,7 @@ func (d *draft) assess(one *claim, now present) error {
 		return err
 	}
 	if absence.State == "" {
-		absence = waiting(one, now)
+		absence = d.waiting(one, now)
 	}
 	if absence.State != "" {
 		one.absence = absence
@@ -128,14 +128,14 @@ func (d *draft) assess(one *claim, now present) error {
 
 // waiting says what the container's health check keeps the server from. A container
 // that was well before and is not now keeps its sessions.
-func waiting(one *claim, now present) (none discovery.Absence) {
+func (d *draft) waiting(one *claim, now present) (none discovery.Absence) {
 	switch health := one.container.health; {
 	case one.reading.ignoreHealth, now.ready, health == "", health == "healthy":
 		return none
 	case health == "starting":
 		return discovery.Absence{State: "waiting", Reason: "waiting for the health check of " + one.container.where()}
 	default:
-		return discovery.Absence{State: "waiting", Reason: fmt.Sprintf("the health check of %s says unhealthy; mend it, or set the label health to ignore", one.container.where())}
+		return discovery.Absence{State: "waiting", Reason: fmt.Sprintf("the health check of %s says unhealthy; mend it, or set %s.health=ignore", one.container.where(), d.options.LabelPrefix)}
 	}
 }
 
@@ -149,7 +149,7 @@ func (d *draft) server(claims []claim) discovery.Server {
 			}
 			return -1
 		}
-		return older(b.container, a.container)
+		return older(a.container, b.container)
 	})
 	r := chosen.reading
 	s := discovery.Server{

@@ -146,7 +146,7 @@ func refusal(status int, body []byte) error {
 	if json.Unmarshal(body, &said) != nil || said.Message == "" {
 		said.Message = string(body)
 	}
-	return fmt.Errorf("status %d: %s", status, printable(strings.TrimSpace(said.Message)))
+	return fmt.Errorf("status %d: %s", status, printable(strings.TrimSpace(said.Message), maxText))
 }
 
 // events subscribes to what can change the servers there should be, from the engine's

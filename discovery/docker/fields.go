@@ -24,8 +24,8 @@ const defaultDrain = 10 * time.Second
 
 // parsers judge the fields that stand for themselves.
 var parsers = map[string]func(r *reading, text string) error{
-	"title":       func(r *reading, text string) error { r.title = printable(text); return nil },
-	"description": func(r *reading, text string) error { r.description = printable(text); return nil },
+	"title":       func(r *reading, text string) error { r.title = printable(text, maxText); return nil },
+	"description": func(r *reading, text string) error { r.description = printable(text, maxText); return nil },
 	"port":        parsePort,
 	"path":        parsePath,
 	"scheme":      func(r *reading, text string) error { return oneOf(&r.place.scheme, text, "http", "https") },

@@ -159,9 +159,9 @@ func (d *draft) turnDown(services map[string][]claim, h holder) {
 			continue
 		}
 		for _, one := range services[service] {
-			reason := fmt.Sprintf("the id %q is taken by %s; set %s.id", one.reading.id, h.place, d.options.LabelPrefix)
+			reason := fmt.Sprintf("the id %q is taken by %s; set another %s.id", one.reading.id, h.place, d.options.LabelPrefix)
 			if one.reading.id != h.server.ID {
-				reason = fmt.Sprintf("the id %q differs from %q of %s by case alone; set %s.id", one.reading.id, h.server.ID, h.place, d.options.LabelPrefix)
+				reason = fmt.Sprintf("the id %q differs from %q of %s by case alone; set another %s.id", one.reading.id, h.server.ID, h.place, d.options.LabelPrefix)
 			}
 			d.problem(one.reading.id, "conflict", one.container, reason)
 		}

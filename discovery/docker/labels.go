@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -23,6 +24,8 @@ import (
 const (
 	maxLabel   = 64 << 10 // bytes of a value
 	maxServers = 64       // in one container
+	maxText    = 500      // bytes of a text for people
+	maxReason  = 4 * maxText
 )
 
 // value is what one label says.
@@ -125,18 +128,23 @@ func (d *declared) add(prefix, key, field, text string) {
 		}
 		return
 	}
-	known := slices.Clone(plainFields)
-	for _, infix := range []string{"header.", "env."} {
-		if _, name, ok := strings.Cut(field, "."); ok {
-			known = append(known, infix+name)
-		}
-	}
-	if near := discovery.Nearest(field, known); near != "" {
-		head := key[:len(key)-len(field)]
-		d.warn(key, "is unknown and ignored; did you mean %s%s?", head, near)
+	if near := nearestField(field); near != "" {
+		d.warn(key, "is unknown and ignored; did you mean %s%s?", key[:len(key)-len(field)], near)
 		return
 	}
 	d.warn(key, "is unknown and ignored; known are %s.%s, header.<Name> and env.<NAME>", prefix, strings.Join(plainFields, ", "))
+}
+
+// nearestField returns the field that an unknown one is a slip for, if any.
+func nearestField(field string) string {
+	head, name, named := strings.Cut(field, ".")
+	switch {
+	case strings.EqualFold(head, "server"):
+		return "server.<id>." + cmp.Or(name, "<field>")
+	case named && discovery.Nearest(head, []string{"header", "env"}) != "":
+		return discovery.Nearest(head, []string{"header", "env"}) + "." + name
+	}
+	return discovery.Nearest(field, plainFields)
 }
 
 func (d *declared) put(table map[string]value, name string, v value) {
@@ -166,23 +174,22 @@ func (d *declared) inherit(all *declared) *declared {
 }
 
 func (d *declared) fail(label, format string, args ...any) {
-	d.errs = append(d.errs, printable(label+": "+fmt.Sprintf(format, args...)))
+	d.errs = append(d.errs, printable(label+": "+fmt.Sprintf(format, args...), maxText))
 }
 
 func (d *declared) warn(label, format string, args ...any) {
-	d.warnings = append(d.warnings, printable(label+": "+fmt.Sprintf(format, args...)))
+	d.warnings = append(d.warnings, printable(label+": "+fmt.Sprintf(format, args...), maxText))
 }
 
-// printable takes out what could confuse a log or a terminal, and bounds the rest.
-// Labels are written by anybody.
-func printable(s string) string {
+// printable takes out what could confuse a log or a terminal, and cuts the rest after
+// so many bytes. Labels are written by anybody.
+func printable(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(s, "�"))
-	const most = 500
 	if len(s) > most {
 		s = strings.ToValidUTF8(s[:most], "") + "…"
 	}

@@ -54,7 +54,7 @@ func (d *draft) decode(elements []json.RawMessage) (all []container) {
 		case ours:
 			d.problem(c.defaultID(), "invalid", c, fmt.Sprintf("what the engine says of the container cannot be read: %v", err))
 		default:
-			d.remarks = append(d.remarks, printable(fmt.Sprintf("what the engine says of a container cannot be read: %v", err)))
+			d.remarks = append(d.remarks, printable(fmt.Sprintf("what the engine says of a container cannot be read: %v", err), maxText))
 		}
 	}
 	return all
@@ -121,7 +121,7 @@ func routed(host string) bool {
 }
 
 func (s *Source) surroundings(ctx context.Context, own *container, all []container) *surroundings {
-	around := &surroundings{own: own, all: map[string]container{}, prefer: s.options.Network}
+	around := &surroundings{prefix: s.options.LabelPrefix, own: own, all: map[string]container{}, prefer: s.options.Network}
 	for _, c := range all {
 		around.all[c.id] = c
 	}
