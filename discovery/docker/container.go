@@ -1,8 +1,10 @@
 package docker
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -86,6 +88,9 @@ func decode(raw json.RawMessage) (container, error) {
 			State  string
 		}
 		_ = json.Unmarshal(raw, &least) // err says already what is wrong
+		if odd, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			err = fmt.Errorf("its %s is a %s", cmp.Or(odd.Field, "description"), odd.Value)
+		}
 		e = entry{ID: least.ID, Names: least.Names, Image: least.Image, Labels: least.Labels, State: least.State}
 	} else if e.ID == "" {
 		err = errors.New("it has no id")

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -74,7 +75,7 @@ func connect(ctx context.Context, host, version string, dial dialer) (*engine, e
 		return nil, err
 	default:
 		_ = c.Close()
-		if c, err = newClient(host, client.MaxAPIVersion, dial, nil); err != nil {
+		if c, err = newClient(host, cmp.Or(version, client.MaxAPIVersion), dial, nil); err != nil {
 			return nil, err
 		}
 	}
