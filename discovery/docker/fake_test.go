@@ -26,17 +26,16 @@ type fakeEngine struct {
 	conns    chan net.Conn
 	min, max string         // API versions
 	silent   bool           // the ping tells no version
-	refuse   map[string]int // call (ping, list, events) → status
 	late     bool           // headers of events come with the first event, as podman has it
 
 	mu      sync.Mutex // for what follows, which tests change while it serves
 	down    bool
+	refuse  map[string]int // call (ping, list, events) → status
 	boxes   map[string]*box
 	raw     []string // elements that are listed beside the boxes
 	streams map[chan string]bool
 	hold    chan struct{} // a list waits until it is closed, after looking
 	calls   map[string]int
-	ring    []string // events
 }
 
 // box is a container of the fake engine.
@@ -110,8 +109,9 @@ func (f *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f.mu.Lock()
 	f.calls[call]++
+	status := f.refuse[call]
 	f.mu.Unlock()
-	if status := f.refuse[call]; status != 0 {
+	if status != 0 {
 		f.fail(w, status, "refused")
 		return
 	}

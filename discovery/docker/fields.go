@@ -124,18 +124,27 @@ func parsePath(r *reading, text string) error {
 	return nil
 }
 
-// linkLocal is where clouds serve their machines' credentials.
-func linkLocal(host string) bool {
-	ip, err := netip.ParseAddr(strings.TrimSuffix(host, "."))
-	return err == nil && (ip.Unmap().IsLinkLocalUnicast() || ip.String() == "fd00:ec2::254")
+// numeric matches the last part of a host that some resolvers take for a number, in
+// whatever notation.
+var numeric = regexp.MustCompile(`(^|\.)(0[xX][0-9a-fA-F]*|[0-9]+)$`)
+
+// credentials reports whether a host may be where clouds serve their machines'
+// credentials: a link-local address, or a number that could be one in disguise.
+func credentials(host string) bool {
+	host = strings.TrimSuffix(host, ".")
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return numeric.MatchString(host)
+	}
+	return ip.Unmap().IsLinkLocalUnicast() || ip.String() == "fd00:ec2::254"
 }
 
 func parseURL(r *reading, text string) error {
 	if err := discovery.CheckURL(text); err != nil {
 		return err
 	}
-	if u, err := url.Parse(text); err != nil || linkLocal(u.Hostname()) {
-		return errors.New("is a link-local address, where machines keep their credentials; a label may not name one")
+	if u, err := url.Parse(text); err != nil || credentials(u.Hostname()) {
+		return errors.New("is a link-local address or a number that may be one; a label may not name it, as clouds keep credentials there")
 	}
 	r.place.url = text
 	return nil

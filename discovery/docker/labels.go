@@ -25,6 +25,8 @@ const (
 	maxLabel   = 64 << 10 // bytes of a value
 	maxServers = 64       // in one container
 	maxText    = 500      // bytes of a text for people
+	maxNear    = 100      // bytes of a key that it is tried to make sense of
+	maxRemarks = 32       // mistakes that are told of one server
 	maxReason  = 4 * maxText
 )
 
@@ -139,6 +141,8 @@ func (d *declared) add(prefix, key, field, text string) {
 func nearestField(field string) string {
 	head, name, named := strings.Cut(field, ".")
 	switch {
+	case len(field) > maxNear:
+		return ""
 	case strings.EqualFold(head, "server"):
 		return "server.<id>." + cmp.Or(name, "<field>")
 	case named && discovery.Nearest(head, []string{"header", "env"}) != "":
@@ -168,17 +172,29 @@ func (d *declared) inherit(all *declared) *declared {
 	add(d.plain, all.plain)
 	add(d.headers, all.headers)
 	add(d.env, all.env)
-	d.errs = append(d.errs, all.errs...)
-	d.warnings = append(d.warnings, all.warnings...)
+	for _, text := range all.errs {
+		d.errs = remark(d.errs, text)
+	}
+	for _, text := range all.warnings {
+		d.warnings = remark(d.warnings, text)
+	}
 	return d
 }
 
 func (d *declared) fail(label, format string, args ...any) {
-	d.errs = append(d.errs, printable(label+": "+fmt.Sprintf(format, args...), maxText))
+	d.errs = remark(d.errs, printable(label+": "+fmt.Sprintf(format, args...), maxText))
 }
 
 func (d *declared) warn(label, format string, args ...any) {
-	d.warnings = append(d.warnings, printable(label+": "+fmt.Sprintf(format, args...), maxText))
+	d.warnings = remark(d.warnings, printable(label+": "+fmt.Sprintf(format, args...), maxText))
+}
+
+// remark adds to what is told, within bounds.
+func remark(told []string, text string) []string {
+	if len(told) == maxRemarks {
+		return append(told, "and more")
+	}
+	return append(told, text)[:min(len(told)+1, maxRemarks+1)]
 }
 
 // printable takes out what could confuse a log or a terminal, and cuts the rest after

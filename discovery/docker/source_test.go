@@ -272,13 +272,13 @@ func TestListFails(t *testing.T) {
 		defer stop()
 		w.expect("at start", "a: at http://10.0.0.2:80/mcp")
 		time.Sleep(2 * time.Second)
-		f.refuse["list"] = 500
+		f.set(func() { f.refuse["list"] = 500 })
 		f.start("b", "10.0.0.3")
 		w.quiet("an error")
 		if err := w.source.LastError(); err == nil || err.Error() != "list containers: status 500: refused" {
 			t.Errorf("LastError: %v", err)
 		}
-		delete(f.refuse, "list")
+		f.set(func() { delete(f.refuse, "list") })
 		time.Sleep(time.Minute)
 		w.expect("well again", "a: at http://10.0.0.2:80/mcp; b: at http://10.0.0.3:80/mcp")
 	})
