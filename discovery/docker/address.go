@@ -31,33 +31,42 @@ func (s *surroundings) locate(c container, r *reading) (string, discovery.Absenc
 	case r.place.url != "":
 		return r.place.url, discovery.Absence{}, nil
 	}
-	port, err := s.choosePort(c, r.place.port)
-	if err != nil {
-		return "", discovery.Absence{}, err
+	if c.mode == "none" {
+		return "", discovery.Absence{}, errors.New("the container has no network (network_mode: none); give it one, or use the transport stdio")
 	}
-	published := s.published
-	switch r.place.address {
-	case "internal":
-		published = false
-	case "published":
-		published = true
-	}
-	var host string
-	var away discovery.Absence
-	switch mode := c.mode; {
-	case mode == "none":
-		return "", away, errors.New("the container has no network (network_mode: none); give it one, or use the transport stdio")
-	case mode == "host":
-		host, away = s.onHost(c)
-	case published:
-		host, port, away = s.publishedAt(c, port)
-	default:
-		host, away = s.inNetwork(c, r.place.network)
-	}
+	// The engine lists no ports of a container that is on no network just now, so what
+	// that lacks is found out first.
+	host, published, away := s.reach(c, r.place)
 	if away.State != "" {
 		return "", away, nil
 	}
+	port, err := s.choosePort(c, r.place.port)
+	if err != nil {
+		return "", away, err
+	}
+	if published {
+		if host, port, away = s.publishedAt(c, host, port); away.State != "" {
+			return "", away, nil
+		}
+	}
 	return r.place.scheme + "://" + net.JoinHostPort(host, strconv.Itoa(port)) + r.place.path, away, nil
+}
+
+// reach says at which host the container is reached, and whether that is by a port that
+// is published there.
+func (s *surroundings) reach(c container, p place) (host string, published bool, away discovery.Absence) {
+	published = p.address == "published" || p.address != "internal" && s.published
+	switch {
+	case c.mode == "host":
+		host, away = s.onHost(c)
+		return host, false, away
+	case published && len(s.owner(c).addresses()) > 0:
+		host, away = s.hostOf(c)
+		return host, true, away
+	default:
+		host, away = s.inNetwork(c, p.network)
+		return host, false, away
+	}
 }
 
 func (s *surroundings) choosePort(c container, said int) (int, error) {
@@ -99,11 +108,14 @@ func (s *surroundings) onHost(c container) (string, discovery.Absence) {
 	return "", unreachable("%s uses the host's network, and the hub does not know the host's address; set MCPHUB_DOCKER_HOST_ADDRESS, or give the hub extra_hosts: host.docker.internal:host-gateway", c.name)
 }
 
-func (s *surroundings) publishedAt(c container, private int) (string, int, discovery.Absence) {
-	host := s.host()
-	if host == "" {
-		return "", 0, unreachable("the hub does not know the address of the engine's host; set MCPHUB_DOCKER_HOST_ADDRESS")
+func (s *surroundings) hostOf(c container) (string, discovery.Absence) {
+	if host := s.host(); host != "" {
+		return host, discovery.Absence{}
 	}
+	return "", unreachable("%s is reached by its published port, and the hub does not know the address of the engine's host; set MCPHUB_DOCKER_HOST_ADDRESS", c.name)
+}
+
+func (s *surroundings) publishedAt(c container, host string, private int) (string, int, discovery.Absence) {
 	local := isLoopback(host)
 	bound := false
 	for _, p := range c.ports {

@@ -24,9 +24,9 @@ import (
 type fakeEngine struct {
 	server   *http.Server
 	conns    chan net.Conn
-	min, max string         // API versions
-	silent   bool           // the ping tells no version
-	late     bool           // headers of events come with the first event, as podman has it
+	min, max string // API versions
+	silent   bool   // the ping tells no version
+	late     bool   // headers of events come with the first event, as podman has it
 
 	mu      sync.Mutex // for what follows, which tests change while it serves
 	down    bool
@@ -246,7 +246,9 @@ func (f *fakeEngine) put(name, ip string, labels ...string) string {
 		key, value, _ := strings.Cut(label, "=")
 		table[key] = value
 	}
-	f.set(func() { f.boxes[id] = &box{id: id, name: name, state: running, status: "Up 2 seconds", ip: ip, labels: table} })
+	f.set(func() {
+		f.boxes[id] = &box{id: id, name: name, state: running, status: "Up 2 seconds", ip: ip, labels: table}
+	})
 	return id
 }
 

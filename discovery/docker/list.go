@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,6 +41,9 @@ func (s *Source) list(ctx context.Context, e *engine) (wake time.Time, err error
 	d.around = s.surroundings(ctx, own, all)
 	d.consider(all)
 	s.holders = d.award(s.holders)
+	slices.SortStableFunc(d.list.Problems, func(a, b discovery.Problem) int {
+		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Where, b.Where))
+	})
 	s.tell(d)
 	s.publish(ctx, d.list)
 	return d.wake, nil
