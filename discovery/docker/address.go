@@ -34,6 +34,9 @@ func (s *surroundings) locate(c container, r *reading) (string, discovery.Absenc
 	if c.mode == "none" {
 		return "", discovery.Absence{}, errors.New("the container has no network (network_mode: none); give it one, or use the transport stdio")
 	}
+	if mode, _, joined := strings.Cut(c.mode, ":"); (joined || mode == "host") && r.place.port == 0 {
+		return "", discovery.Absence{}, fmt.Errorf("in network mode %s nobody can see which ports it listens on; set %s.port", mode, s.prefix)
+	}
 	// The engine lists no ports of a container that is on no network just now, so what
 	// that lacks is found out first.
 	host, published, away := s.reach(c, r.place)
@@ -74,19 +77,12 @@ func (s *surroundings) choosePort(c container, said int) (int, error) {
 	switch {
 	case said != 0:
 		return said, nil
-	case c.mode == "host" || strings.HasPrefix(c.mode, "container:"):
-		return 0, fmt.Errorf("in network mode %s nobody can see which ports it listens on; set %s.port", modeName(c.mode), s.prefix)
 	case len(ports) == 0:
 		return 0, fmt.Errorf("no EXPOSEd TCP port; set %s.port, or expose one", s.prefix)
 	case len(ports) > 1:
 		return 0, fmt.Errorf("several ports are exposed (%s); say which by %s.port", join(ports), s.prefix)
 	}
 	return ports[0], nil
-}
-
-func modeName(mode string) string {
-	name, _, _ := strings.Cut(mode, ":")
-	return name
 }
 
 func join(ports []int) string {
