@@ -32,7 +32,8 @@ type draft struct {
 	options *Options
 	lives   *lives
 	around  *surroundings
-	since   int // the moment on the clock of lives when the engine was asked
+	since   int             // the moment on the clock of lives when the engine was asked
+	alive   map[string]bool // containers that have a process, those that cannot be read included
 	list    discovery.List
 	claims  []claim
 	remarks []string  // what nobody but the log has to know
@@ -53,9 +54,7 @@ func (d *draft) wakeAt(t time.Time) {
 
 // consider collects what the containers claim. What is wrong with one concerns no other.
 func (d *draft) consider(all []container) {
-	alive := map[string]bool{}
 	for _, c := range all {
-		alive[c.id] = c.alive()
 		if !c.alive() && c.state != restarting || c.oneOff() {
 			continue
 		}
@@ -69,7 +68,7 @@ func (d *draft) consider(all []container) {
 		}
 		d.claim(c, readings)
 	}
-	d.lives.settle(alive)
+	d.lives.settle(d.alive)
 }
 
 func (d *draft) claim(c container, readings []reading) {

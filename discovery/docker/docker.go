@@ -98,6 +98,17 @@ func New(o Options) (*Source, error) {
 	}, nil
 }
 
+// Present reports whether it looks as if there were an engine to follow, for a hub that
+// is not told: a host is configured, by the option or DOCKER_HOST, or the usual socket
+// exists.
+func Present(host string) bool {
+	if host != "" || os.Getenv("DOCKER_HOST") != "" {
+		return true
+	}
+	_, err := os.Stat(strings.TrimPrefix(client.DefaultDockerHost, "unix://"))
+	return err == nil
+}
+
 var prefixPattern = regexp.MustCompile(`^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$`)
 
 func (o Options) check() error {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,8 +35,15 @@ type fakeEngine struct {
 	boxes   map[string]*box
 	raw     []string // elements that are listed beside the boxes
 	streams map[chan string]bool
+	ring    []ringed
 	hold    chan struct{} // a list waits until it is closed, after looking
 	calls   map[string]int
+}
+
+// ringed is an event that can be asked for again.
+type ringed struct {
+	at   time.Time
+	text string
 }
 
 // box is a container of the fake engine.
@@ -178,6 +186,13 @@ func (f *fakeEngine) events(w http.ResponseWriter, r *http.Request) {
 	stream := make(chan string, 4096)
 	f.mu.Lock()
 	f.streams[stream] = true
+	if since, err := strconv.ParseFloat(r.FormValue("since"), 64); err == nil {
+		for _, event := range f.ring {
+			if float64(event.at.UnixNano())/1e9 >= since {
+				stream <- event.text
+			}
+		}
+	}
 	f.mu.Unlock()
 	defer func() {
 		f.mu.Lock()
@@ -216,6 +231,7 @@ func (f *fakeEngine) emit(text, id string) {
 	})
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.ring = append(f.ring, ringed{time.Now(), string(event)})
 	for stream := range f.streams {
 		stream <- string(event)
 	}

@@ -216,8 +216,11 @@ func (s *scene) draft(l *lives, before map[string]holder) (*draft, map[string]ho
 		around.all[c.id] = c
 	}
 	around.own = s.me.among(s.all)
-	d := &draft{options: &s.options, lives: l, around: around, since: l.moment()}
+	d := &draft{options: &s.options, lives: l, around: around, since: l.moment(), alive: map[string]bool{}}
 	d.list = discovery.List{Origin: discovery.Label, Groups: map[string][]string{}}
+	for _, c := range s.all {
+		d.alive[c.id] = c.alive()
+	}
 	d.consider(s.all)
 	return d, d.award(before)
 }

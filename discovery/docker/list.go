@@ -28,7 +28,7 @@ func (s *Source) list(ctx context.Context, e *engine) (wake time.Time, err error
 	if err != nil {
 		return wake, err
 	}
-	d := &draft{options: &s.options, lives: s.lives, since: since}
+	d := &draft{options: &s.options, lives: s.lives, since: since, alive: map[string]bool{}}
 	d.list = discovery.List{Origin: discovery.Label, Groups: map[string][]string{}}
 	all := d.decode(elements)
 	own, err := s.own(ctx, e, all)
@@ -53,6 +53,7 @@ func (s *Source) list(ctx context.Context, e *engine) (wake time.Time, err error
 func (d *draft) decode(elements []json.RawMessage) (all []container) {
 	for _, raw := range elements {
 		c, err := decode(raw)
+		d.alive[c.id] = c.alive()
 		switch ours := err != nil && len(split(d.options.LabelPrefix, c.labels)) > 0; {
 		case err == nil:
 			all = append(all, c)

@@ -113,14 +113,14 @@ func jitter(d time.Duration) time.Duration {
 // fail says once why the engine cannot be followed.
 func (s *Source) fail(err error) {
 	if last := s.LastError(); last == nil || last.Error() != err.Error() {
-		s.options.Log.Warn("Docker engine lost, the last list of containers stays in force", "err", err)
+		s.options.Log.Warn("Docker engine cannot be followed, the last list of containers stays in force", "err", err)
 	}
 	s.err.Store(&err)
 }
 
 func (s *Source) recovered(version string) {
 	if s.err.Swap(nil) != nil || s.sent == nil {
-		s.options.Log.Info("following the Docker engine", "api", version)
+		s.options.Log.Info("Docker engine is followed", "api", version)
 	}
 }
 

@@ -263,6 +263,68 @@ func TestEngineGoesAndComesBack(t *testing.T) {
 	})
 }
 
+// What happened while the stream of events was cut is asked for again; what was heard
+// before is not taken for news.
+func TestEventsAreCaughtUpWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeEngine(t)
+		a, b := f.put("a", "10.0.0.2"), f.put("b", "10.0.0.3")
+		w, stop := watch(t, f, nil)
+		defer stop()
+		synctest.Wait()
+		time.Sleep(2 * time.Second)
+		f.die(b)
+		time.Sleep(2 * time.Second)
+		f.start("b", "10.0.0.3")
+		w.expect("before", "a: at http://10.0.0.2:80/mcp; b: at http://10.0.0.3:80/mcp")
+		before := w.last.Servers
+		f.cut(false)
+		time.Sleep(time.Millisecond)
+		f.emit("container die", a)
+		f.emit("container start", a) // at the same address
+		time.Sleep(2 * time.Second)
+		w.expect("after", "a: at http://10.0.0.2:80/mcp; b: at http://10.0.0.3:80/mcp")
+		after := w.last.Servers
+		if !w.gone(before[0].Instances[0]) || after[0].Instances[0].Same(before[0].Instances[0]) {
+			t.Error("a restart was missed")
+		}
+		if w.gone(before[1].Instances[0]) || !after[1].Instances[0].Same(before[1].Instances[0]) {
+			t.Error("an old death was taken for a new one")
+		}
+	})
+}
+
+// A container that the engine cannot describe for once still runs.
+func TestUnreadableIsNotDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeEngine(t)
+		id := f.put("a", "10.0.0.2")
+		w, stop := watch(t, f, nil)
+		defer stop()
+		w.expect("at start", "a: at http://10.0.0.2:80/mcp")
+		before := w.instance()
+		time.Sleep(2 * time.Second)
+		f.set(func() {
+			delete(f.boxes, id)
+			f.raw = []string{fmt.Sprintf(`{"Id":%q,"Names":["/a"],"State":"running","Labels":{"mcphub.enable":"true"},"Ports":7}`, id)}
+		})
+		f.emit("container rename", id)
+		w.expect("unreadable", "a: at; stopped: container a has ended; its server is withdrawn unless it comes back soon; "+
+			"a, of container a, is invalid: what the engine says of the container cannot be read: its Ports is a number")
+		if w.gone(before) {
+			t.Error("gone while it runs")
+		}
+		f.put("a", "10.0.0.2")
+		f.set(func() { f.raw = nil })
+		time.Sleep(2 * time.Second)
+		f.emit("container rename", id)
+		w.expect("readable again", "a: at http://10.0.0.2:80/mcp")
+		if !w.instance().Same(before) {
+			t.Error("it is not what it was")
+		}
+	})
+}
+
 // A list that fails changes nothing, and is tried again.
 func TestListFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
