@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/moby/moby/api/types/events"
 )
 
 func TestEventsAfterQuietAreFollowedAtOnce(t *testing.T) {
@@ -157,8 +159,7 @@ func TestSignals(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		w.expect("it has not stopped", "a: at http://10.0.0.2:80/mcp")
 		time.Sleep(2 * time.Second)
-		f.set(func() { f.boxes[id].state = "exited" })
-		f.emit("container kill 9", id)
+		f.emit("container kill 9", id) // the engine's list has it running for a moment yet
 		if !w.gone(first) {
 			t.Error("not gone at kill 9")
 		}
@@ -220,7 +221,12 @@ func TestEngineAwayAtStart(t *testing.T) {
 		f.down = true
 		w, stop := watch(t, f, nil)
 		defer stop()
-		w.expect("at start the others need not wait", "nothing")
+		synctest.Wait()
+		select {
+		case w.last = <-w.lists:
+		default:
+			t.Error("the other sources have to wait")
+		}
 		if err := w.source.LastError(); err == nil || !strings.Contains(err.Error(), "there is no socket at /nowhere/docker.sock") {
 			t.Errorf("LastError: %v", err)
 		}
@@ -294,6 +300,18 @@ func TestEventsAreCaughtUpWith(t *testing.T) {
 	})
 }
 
+// An event that was heard before, and comes again after a list, ends nothing.
+func TestEventsHeardAgain(t *testing.T) {
+	s := &Source{lives: newLives(), flag: make(chan struct{}, 1), later: make(chan struct{}, 1)}
+	run, _ := s.lives.present("a", 0)
+	s.hear(events.Message{Type: "container", Action: "die", Actor: events.Actor{ID: "a"}}, true)
+	select {
+	case <-run.gone:
+		t.Error("an old death was taken for a new one")
+	case <-s.flag:
+	}
+}
+
 // A container that the engine cannot describe for once still runs.
 func TestUnreadableIsNotDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -359,6 +377,9 @@ func TestEventsRefused(t *testing.T) {
 			t.Errorf("LastError: %v", err)
 		}
 		time.Sleep(5 * time.Minute)
+		if n := f.count("list"); n < 5*60/12 {
+			t.Errorf("%d lists in five minutes", n)
+		}
 		f.put("b", "10.0.0.3")
 		time.Sleep(12 * time.Second)
 		w.expect("soon", "a: at http://10.0.0.2:80/mcp; b: at http://10.0.0.3:80/mcp")
