@@ -71,8 +71,9 @@ func newServer(life context.Context, cancelled chan<- struct{}) *mcp.Server {
 		}
 		select {
 		case <-ctx.Done():
-			if cancelled != nil {
-				cancelled <- struct{}{}
+			select {
+			case cancelled <- struct{}{}:
+			default: // nobody wants to know
 			}
 		case <-life.Done():
 		}
