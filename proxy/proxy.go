@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"mcphub/discovery"
+	"mcphub/proxy/mcpclient"
 	"mcphub/proxy/mcpserver"
 )
 
@@ -53,6 +54,7 @@ type Hub struct {
 	held         atomic.Int64  // bytes of requests that wait for servers
 	declarations declarations
 	closers      sync.WaitGroup
+	deadline     mcpclient.Deadline // of the processes
 
 	// Owned by Run:
 	desired discovery.Desired
@@ -83,6 +85,10 @@ func (h *Hub) SetReconnect(r Reconnect) { h.reconnect.Store(&r) }
 // ends.
 func (h *Hub) Drain(ctx context.Context) { h.clients.Drain(ctx) }
 
+// EndBy has processes that are still ending killed then: without it each gets the
+// time it takes to end in order.
+func (h *Hub) EndBy(deadline time.Time) { h.deadline.Set(deadline) }
+
 // Revoke ends the sessions that admits does not accept any more.
 func (h *Hub) Revoke(admits func(endpoint string, p mcpserver.Principal) bool) {
 	h.clients.Revoke(admits)
@@ -93,7 +99,8 @@ func (h *Hub) Revoke(admits func(endpoint string, p mcpserver.Principal) bool) {
 func (h *Hub) Run(ctx context.Context, desired <-chan discovery.Desired) {
 	var clients sync.WaitGroup
 	clients.Go(func() { h.clients.Run(ctx) })
-	linking, stop := context.WithCancel(ctx)
+	// The servers are left last, so that a call that is cut off hears why.
+	linking, stop := context.WithCancel(context.WithoutCancel(ctx))
 	for ctx.Err() == nil {
 		select {
 		case d := <-desired:

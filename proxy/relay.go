@@ -93,9 +93,10 @@ func (p *peer) send(ctx context.Context, c *mcpserver.Call, server string, call 
 	case errors.Is(err, mcpclient.ErrSessionLost), errors.Is(err, mcpclient.ErrClosed):
 		p.leave(l, session)
 	}
-	if ctx.Err() == nil {
-		l.suspect()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx) // whatever else has ended since
 	}
+	l.suspect()
 	return nil, err
 }
 
