@@ -13,6 +13,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -37,7 +38,8 @@ type Options struct {
 	Environ   []string // what stdio servers may inherit from
 	Reconnect Reconnect
 	Keys      *mcpserver.Keys
-	MaxBody   int64 // bytes of a request; 0: the default
+	MaxBody   int64         // bytes of a request; 0: the default
+	ChildIdle time.Duration // after which a client's own process is ended that it does not use; 0: 10 min
 	Log       *slog.Logger
 }
 
@@ -67,6 +69,7 @@ const maxProbes = 8
 
 // New returns a Hub that serves nothing yet.
 func New(o Options) *Hub {
+	o.ChildIdle = cmp.Or(o.ChildIdle, childIdle)
 	h := &Hub{
 		options: o, started: time.Now(), reports: make(chan *state),
 		probes: make(chan struct{}, maxProbes), states: map[string]*state{},

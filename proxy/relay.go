@@ -56,7 +56,9 @@ func unsent(err error) bool {
 
 // send makes one try to carry a request to a server.
 func (p *peer) send(ctx context.Context, c *mcpserver.Call, server string, call mcpclient.Call) (jsonrpc.Raw, error) {
-	session, l, err := p.sessionAt(ctx, server, len(c.Message.Params))
+	at, err := p.placeAt(ctx, server, len(c.Message.Params))
+	defer p.called(at.visit)
+	session, l := at.session, at.link
 	if err != nil {
 		if unsent(err) {
 			l.suspect()
