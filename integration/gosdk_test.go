@@ -32,6 +32,8 @@ func runServer(transport string) int {
 	switch transport {
 	case "stdio":
 		err = server.Run(context.Background(), &mcp.StdioTransport{})
+	case "patient":
+		err = newPatientServer().Run(context.Background(), &mcp.StdioTransport{})
 	case "sse":
 		err = listen("/sse", mcp.NewSSEHandler(get, nil))
 	default:
