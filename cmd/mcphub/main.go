@@ -19,6 +19,7 @@ func main() {
 			os.Exit(status)
 		}
 	}
+	keepFiles()
 	asked, hurried := interrupts()
 	os.Exit(run(asked, hurried, os.Args[1:]))
 }
