@@ -7,11 +7,9 @@ import (
 	"syscall"
 )
 
-// forwarded are the signals that PID 1 passes on: all that somebody outside may
-// mean for the hub.
-var forwarded = []os.Signal{
-	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2,
-}
+// forwarded are the signals that PID 1 passes on: those that the hub listens to,
+// and SIGQUIT, at which it shows what it is doing and dies.
+var forwarded = []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT}
 
 // asInit is what the process does as PID 1 of a container: it runs this program
 // again, with the same arguments, passes signals on to it, waits for whatever
