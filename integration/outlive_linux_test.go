@@ -41,7 +41,7 @@ func TestNothingOutlivesSIGTERM(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 	if got := <-call.answer; got.err == nil {
-		t.Errorf("the call: got %q", got.text)
+		t.Errorf("the call: got %s, want an error", got.result)
 	}
 }
 

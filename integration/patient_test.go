@@ -18,7 +18,12 @@ func newPatientServer() *mcp.Server {
 		File  string `json:"file"`
 		Begun string `json:"begun"` // is made when the call has come
 	}
-	mcp.AddTool(server, &mcp.Tool{Name: "until"}, func(ctx context.Context, _ *mcp.CallToolRequest, in wish) (*mcp.CallToolResult, any, error) {
+	mcp.AddTool(server, &mcp.Tool{Name: "until"}, func(ctx context.Context, req *mcp.CallToolRequest, in wish) (*mcp.CallToolResult, any, error) {
+		if token := req.Params.GetProgressToken(); token != nil {
+			if err := req.Session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{ProgressToken: token}); err != nil {
+				return nil, nil, err
+			}
+		}
 		if err := os.WriteFile(in.Begun, nil, 0o600); err != nil {
 			return nil, nil, err
 		}
@@ -55,19 +60,26 @@ type longCall struct {
 }
 
 type longAnswer struct {
-	text string
-	err  error
+	result string
+	err    error
 }
 
 // startLongCall makes a call, and returns when the server has it.
-func startLongCall(t *testing.T, c *client) *longCall {
+func startLongCall(t *testing.T, c *client) *longCall { return startLongCallWith(t, c, nil) }
+
+// startLongCallWith makes a call with a progress token, if there is one: then the answer is a stream.
+func startLongCallWith(t *testing.T, c *client, token any) *longCall {
 	t.Helper()
 	dir := t.TempDir()
 	call := &longCall{file: filepath.Join(dir, "end"), answer: make(chan longAnswer, 1)}
 	begun := filepath.Join(dir, "begun")
+	params := map[string]any{"name": "patient__until", "arguments": map[string]any{"file": call.file, "begun": begun}}
+	if token != nil {
+		params["_meta"] = map[string]any{"progressToken": token}
+	}
 	go func() { // ends with the hub at the latest
-		text, err := c.call(context.Background(), "patient__until", map[string]any{"file": call.file, "begun": begun})
-		call.answer <- longAnswer{text, err}
+		result, err := c.request(context.Background(), "tools/call", params)
+		call.answer <- longAnswer{string(result), err}
 	}()
 	eventually(t, requestLimit, "the call to reach the server", func() bool { return exists(begun) })
 	return call
