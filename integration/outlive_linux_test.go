@@ -37,9 +37,7 @@ func TestNothingOutlivesSIGTERM(t *testing.T) {
 	if status := hub.awaitExit(t); status != 0 {
 		t.Errorf("exit status: got %d, want 0", status)
 	}
-	if left := f.alive(); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
-	}
+	f.awaitGone(t)
 	if got := <-call.answer; got.err == nil {
 		t.Errorf("the call: got %s, want an error", got.result)
 	}
@@ -56,9 +54,7 @@ func TestIdleHubEndsInTime(t *testing.T) {
 		t.Errorf("stopped: %v", err)
 	}
 	t.Logf("it took %v", time.Since(began).Round(time.Millisecond))
-	if left := f.alive(); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
-	}
+	f.awaitGone(t)
 }
 
 // TestNothingOutlivesSecondSignal does not wait for the ladder.
@@ -72,9 +68,7 @@ func TestNothingOutlivesSecondSignal(t *testing.T) {
 	if status := hub.awaitExit(t); status != 130 {
 		t.Errorf("exit status: got %d, want 130", status)
 	}
-	if left := f.alive(); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
-	}
+	f.awaitGone(t)
 }
 
 // TestServersDieWithTheHub ends the hub without a chance to end them: the processes that it has started die, stubborn as

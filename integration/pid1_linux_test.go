@@ -85,9 +85,7 @@ func TestPID1EndsInOrder(t *testing.T) {
 			if status := pid1.awaitExit(t); status != 0 {
 				t.Errorf("exit status: got %d, want 0", status)
 			}
-			if left := f.alive(); len(left) > 0 {
-				t.Errorf("left behind: %v", left)
-			}
+			f.awaitGone(t)
 		})
 	}
 }
@@ -109,9 +107,7 @@ func TestPID1PassesTheStatusOn(t *testing.T) {
 			if status := pid1.awaitExit(t); status != c.want {
 				t.Errorf("exit status: got %d, want %d", status, c.want)
 			}
-			if left := f.alive(); len(left) > 0 {
-				t.Errorf("left behind: %v", left)
-			}
+			f.awaitGone(t)
 		})
 	}
 	wrong := startProcessAs(t, asPID1(t), 0, []string{mustHub(t)}, "MCPHUB_PORT=none")

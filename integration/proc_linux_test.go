@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // markVariable is in the environment of all that a test's servers start, whoever their parents are by then.
@@ -78,6 +79,18 @@ func (f family) alive() []proc {
 		env, _ := os.ReadFile(filepath.Join(dir, "environ"))
 		return bytes.Contains(append([]byte{0}, env...), []byte("\x00"+markVariable+"="+f.mark+"\x00"))
 	})
+}
+
+// awaitGone returns when nobody is left of the family: the last ones, which have been killed, may take a moment to die.
+func (f family) awaitGone(t *testing.T) {
+	t.Helper()
+	deadline := time.Now().Add(stopLimit)
+	for left := f.alive(); len(left) > 0; left = f.alive() {
+		if time.Now().After(deadline) {
+			t.Fatalf("left behind: %v", left)
+		}
+		time.Sleep(pollEvery)
+	}
 }
 
 // running reports whether a member lives whose command line contains text.

@@ -27,7 +27,7 @@ func (a *app) shutDown(hurried context.Context, server *http.Server, stopHub fun
 	defer late.Stop()
 	defer context.AfterFunc(hurried, func() {
 		a.hub.EndBy(time.Now())
-		late.Reset(endAll)
+		late.Reset(endServers)
 	})()
 
 	a.hub.Drain(grace)
