@@ -28,7 +28,7 @@ func measure() holdings {
 	runtime.GC()
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
-	return holdings{runtime.NumGoroutine(), openFiles(), children(), memory.HeapAlloc}
+	return holdings{runtime.NumGoroutine(), openFiles(), ownChildren(), memory.HeapAlloc}
 }
 
 // openFiles returns how many descriptors the process has; 0 where the system does not tell.
@@ -37,9 +37,9 @@ func openFiles() int {
 	return len(entries)
 }
 
-// children returns how many processes have this one as their parent, those that ended and were not waited for included; 0
+// ownChildren returns how many processes have this one as their parent, those that ended and were not waited for included; 0
 // where the system does not tell.
-func children() (n int) {
+func ownChildren() (n int) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range stats {
 		text, err := os.ReadFile(path)
