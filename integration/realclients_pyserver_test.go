@@ -18,7 +18,7 @@ var fastmcpServer = realServer{
 	},
 	name: "features",
 	says: []string{"Ask for any feature.", `"completions":{}`, `"logging":{}`, `"listChanged":true`},
-	steps: []step{
+	steps: append([]step{
 		{Do: "ping"},
 		{Do: "list", Name: "tools", want: []string{"add", "was_cancelled"}, not: []string{"late"}},
 		{Do: "call", Name: "add", Arguments: arguments{"a": 40, "b": 2}, want: []string{`"text":"42"`, `"structuredContent":{"result":42}`}},
@@ -61,6 +61,6 @@ var fastmcpServer = realServer{
 		{Do: "await", Name: "notifications/tools/list_changed"},
 		{Do: "list", Name: "tools", want: []string{"add", "late"}},
 		{Do: "call", Name: "late", want: []string{"this is late"}},
-	},
+	}, featureSteps...),
 	seen: []string{"cancelled wait", "notifications/roots/list_changed"},
 }

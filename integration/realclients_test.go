@@ -3,8 +3,11 @@ package integration
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +18,7 @@ type realServer struct {
 	id    string
 	start func(testing.TB) string // returns its URL
 	name  string                  // in its serverInfo
+	info  []string                // further parts of that
 	says  []string                // parts of the rest of its answer to initialize
 	steps []step
 	seen  []string // what the server must have been told, in the words of recorder
@@ -33,13 +37,14 @@ const direct = "direct" // the endpoint without a hub
 // where a failure is not the hub's, and through the hub.
 func TestRealClients(t *testing.T) {
 	for _, client := range []realClient{
-		{"go", runGoClient, []realServer{typescriptServer, fastmcpServer}},
-		{"typescript", runTypescriptClient, []realServer{goServer, fastmcpServer}},
-		{"python", runPythonClient, []realServer{goServer, typescriptServer}},
+		{"go", runGoClient, []realServer{typescriptServer, typescriptFeatures, fastmcpServer}},
+		{"typescript", runTypescriptClient, []realServer{goServer, goFeatures, fastmcpServer}},
+		{"python", runPythonClient, []realServer{goServer, goFeatures, typescriptServer, typescriptFeatures}},
 	} {
 		for _, server := range client.servers {
 			for _, endpoint := range []string{direct, "/mcp/server/" + server.id, "/mcp"} {
 				t.Run(client.name+" to "+server.id+"/"+strings.ReplaceAll(strings.Trim(endpoint, "/"), "/", "-"), func(t *testing.T) {
+					t.Parallel()
 					testRealClient(t, client, server, endpoint)
 				})
 			}
@@ -68,11 +73,11 @@ func testRealClient(t *testing.T, client realClient, server realServer, endpoint
 
 // stepsAt returns the server's steps with the names that an endpoint has for its features, from initialize to end.
 func (s realServer) stepsAt(endpoint string) []step {
-	name, prefix := s.name, ""
+	name, info, prefix := s.name, s.info, ""
 	if endpoint == "/mcp" {
-		name, prefix = "mcphub", s.id+"__"
+		name, info, prefix = "mcphub", nil, s.id+"__"
 	}
-	said := append([]string{`"name":"` + name + `"`, `"protocolVersion":"` + clientVersion + `"`}, s.says...)
+	said := append([]string{`"name":"` + name + `"`, `"protocolVersion":"` + clientVersion + `"`}, slices.Concat(s.says, info)...)
 	steps := []step{{Do: "initialize", want: said}}
 	for _, step := range s.steps {
 		if step.at.in(endpoint) {
@@ -80,6 +85,14 @@ func (s realServer) stepsAt(endpoint string) []step {
 		}
 	}
 	return append(steps, step{Do: "end"})
+}
+
+func startTypescriptFeatures(t testing.TB) string {
+	t.Helper()
+	port, modules := freePort(t), filepath.Dir(needPeer(t, "node_modules"))
+	argv := []string{needCommand(t, "node"), filepath.Join("testdata", "features_server.mjs"), strconv.Itoa(port), modules}
+	startProcess(t, port, argv)
+	return fmt.Sprintf("http://127.0.0.1:%d/mcp", port)
 }
 
 func runTypescriptClient(t *testing.T, s script) []string {
