@@ -22,8 +22,8 @@ import (
 //	root NAME URI          have one more root, and say that the roots changed
 //	await NAME UNTIL       wait until a message of the method came that contains a text; the answer is all that came of it
 //	                       since the method was last awaited
-//	resume NAME ARGUMENTS  call a tool, drop the client when the first progress comes, and take up the call with a new client
-//	                       of the same session; the answer has the result and what the new client heard
+//	resume NAME ARGUMENTS  call a tool, close the transport when the first progress comes, and take up the call on a new one
+//	                       with the ids of the session and of the last event; the answer has the result and all progress
 //	end                    end the session; always the last step
 //
 // Every client declares all that it can: sampling with tools, elicitation by form and by URL, roots. It has the root

@@ -33,14 +33,16 @@ type realClient struct {
 
 const direct = "direct" // the endpoint without a hub
 
+var realClients = []realClient{
+	{"go", runGoClient, []realServer{typescriptServer, typescriptFeatures, fastmcpServer}},
+	{"typescript", runTypescriptClient, []realServer{goServer, goFeatures, fastmcpServer}},
+	{"python", runPythonClient, []realServer{goServer, goFeatures, typescriptServer, typescriptFeatures}},
+}
+
 // TestRealClients lets the client of each official SDK use everything that the servers of the others offer: directly,
 // where a failure is not the hub's, and through the hub.
 func TestRealClients(t *testing.T) {
-	for _, client := range []realClient{
-		{"go", runGoClient, []realServer{typescriptServer, typescriptFeatures, fastmcpServer}},
-		{"typescript", runTypescriptClient, []realServer{goServer, goFeatures, fastmcpServer}},
-		{"python", runPythonClient, []realServer{goServer, goFeatures, typescriptServer, typescriptFeatures}},
-	} {
+	for _, client := range realClients {
 		for _, server := range client.servers {
 			for _, endpoint := range []string{direct, "/mcp/server/" + server.id, "/mcp"} {
 				t.Run(client.name+" to "+server.id+"/"+strings.ReplaceAll(strings.Trim(endpoint, "/"), "/", "-"), func(t *testing.T) {
@@ -57,9 +59,7 @@ func testRealClient(t *testing.T, client realClient, server realServer, endpoint
 	recorder := startRecorder(t, server.start(t))
 	url := recorder.URL
 	if endpoint != direct {
-		hub := startHub(t, hubOptions{Env: []string{"MCPHUB_SERVERS=" + server.id + "=" + recorder.URL}})
-		waitConnected(t, hub, server.id)
-		url = hub.URL + endpoint
+		url = startHubOf(t, server.id, recorder.URL).URL + endpoint
 	}
 	steps := server.stepsAt(endpoint)
 	checkAnswers(t, steps, client.run(t, script{url, clientVersion, steps}))

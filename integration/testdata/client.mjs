@@ -30,7 +30,7 @@ const capabilities = {
   roots: { listChanged: true },
 };
 const client = new Client({ name: "typescript", version: "1" }, { capabilities });
-const transport = new StreamableHTTPClientTransport(new URL(url));
+let transport = new StreamableHTTPClientTransport(new URL(url));
 const send = transport.send.bind(transport);
 transport.send = (message, options) => {
   if (message.method === "initialize") message.params.protocolVersion = version; // the client has no option for it
@@ -96,29 +96,30 @@ async function call({ name, arguments: args }) {
   }
 }
 
-// resume drops the client in the middle of a call, and takes the call up with another client of the same session.
+// resume drops the connection in the middle of a call, and takes the call up on another one of the same session.
 async function resume({ name, arguments: args }) {
-  const params = { name, arguments: args, _meta: { progressToken: "resumed" } };
-  let token;
-  const lost = client.request({ method: "tools/call", params }, types.CallToolResultSchema, {
-    onresumptiontoken: (latest) => (token = latest),
-  });
-  lost.catch(() => {}); // as it is meant to be
-  await awaitMessage({ name: "notifications/progress" });
   const { sessionId } = transport;
+  const all = []; // progress of both clients
+  let token;
+  const params = { name, arguments: args, _meta: { progressToken: "resumed" } };
+  const lost = new Promise((resolve) => {
+    client.setNotificationHandler(types.ProgressNotificationSchema, ({ params }) => {
+      all.push(params);
+      resolve();
+    });
+  });
+  const onresumptiontoken = (latest) => (token = latest);
+  const call = client.request({ method: "tools/call", params }, types.CallToolResultSchema, { onresumptiontoken });
+  call.catch(() => {}); // it ends with the client
+  await lost;
   await client.close();
-  const heardAgain = [];
-  const other = new Client({ name: "typescript", version: "1" }, { capabilities });
-  other.fallbackNotificationHandler = async ({ params }) => heardAgain.push(params);
-  other.setNotificationHandler(types.ProgressNotificationSchema, ({ params }) => heardAgain.push(params));
-  const again = new StreamableHTTPClientTransport(new URL(url), { sessionId });
-  await other.connect(again);
-  again.setProtocolVersion(version);
-  const options = { resumptionToken: token };
-  const result = await other.request({ method: "tools/call", params }, types.CallToolResultSchema, options);
-  await again.terminateSession();
-  await other.close();
-  return { result, heard: heardAgain };
+
+  transport = new StreamableHTTPClientTransport(new URL(url), { sessionId });
+  transport.setProtocolVersion(version);
+  client.setNotificationHandler(types.ProgressNotificationSchema, ({ params }) => void all.push(params));
+  await client.connect(transport);
+  const result = await client.request({ method: "tools/call", params }, types.CallToolResultSchema, { resumptionToken: token });
+  return { result, all };
 }
 
 function awaitMessage({ name, until }) {
