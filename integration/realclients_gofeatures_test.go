@@ -128,7 +128,9 @@ func addCalls(server *mcp.Server) {
 	})
 	mcp.AddTool(server, &mcp.Tool{Name: "poll"}, func(ctx context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
 		before := progress(ctx, req, 1, 2, "before")
-		req.Extra.CloseSSEStream(mcp.CloseSSEStreamArgs{RetryAfter: 50 * time.Millisecond})
+		if req.Extra != nil && req.Extra.CloseSSEStream != nil {
+			req.Extra.CloseSSEStream(mcp.CloseSSEStreamArgs{RetryAfter: 50 * time.Millisecond})
+		}
 		after := progress(ctx, req, 2, 2, "after")
 		return textResult("polled"), nil, cmp.Or(before, after)
 	})

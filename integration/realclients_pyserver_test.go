@@ -12,7 +12,7 @@ var fastmcpServer = realServer{
 	id: "python",
 	start: func(t testing.TB) string {
 		port := freePort(t)
-		argv := []string{pythonServer(t, "python"), filepath.Join("testdata", "features_server.py"), strconv.Itoa(port)}
+		argv := []string{pythonServer(t, "python"), "-B", filepath.Join("testdata", "features_server.py"), strconv.Itoa(port)}
 		startProcess(t, port, argv, "PYTHONUNBUFFERED=1")
 		return fmt.Sprintf("http://127.0.0.1:%d/mcp", port)
 	},

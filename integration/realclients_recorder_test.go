@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// recorder passes everything on to a server, and remembers what the server is told, in these words: "DELETE"; the method of
-// a notification; "cancelled NAME" for a call of a tool, if a call with that id was made in the same session.
+// recorder passes everything on to a server, and remembers what the server is told, in these words: "DELETE"; "initialize NAME
+// VERSION" of a client; the method of a notification; "cancelled NAME" for a call of a tool, if a call with that id was made in the same session.
 type recorder struct {
 	URL string
 
@@ -68,8 +68,10 @@ func (r *recorder) hear(request *http.Request) {
 		ID     json.RawMessage
 		Method string
 		Params struct {
-			Name      string
-			RequestID json.RawMessage
+			Name            string
+			RequestID       json.RawMessage
+			ProtocolVersion string
+			ClientInfo      struct{ Name string }
 		}
 	}
 	if json.Unmarshal(body, &m) != nil {
@@ -77,6 +79,8 @@ func (r *recorder) hear(request *http.Request) {
 	}
 	session := request.Header.Get("Mcp-Session-Id") + " "
 	switch {
+	case m.Method == "initialize":
+		r.remember("initialize " + m.Params.ClientInfo.Name + " " + m.Params.ProtocolVersion)
 	case m.Method == "tools/call":
 		r.mu.Lock()
 		defer r.mu.Unlock()

@@ -53,49 +53,44 @@ func (b broken) steps() []step {
 // TestRealClientsResume breaks the connection in the middle of a call, once between a client and the hub, once between
 // the hub and a server. Each SDK's client, and the hub, ask for the rest by Last-Event-ID.
 func TestRealClientsResume(t *testing.T) {
-	for _, call := range brokenCalls {
-		t.Run(call.server.id, func(t *testing.T) {
-			t.Parallel()
+	seat(t, func(s *seated) {
+		for _, call := range brokenCalls {
 			server := call.server.start(t)
-			for _, client := range realClients {
-				if !slices.ContainsFunc(client.servers, func(s realServer) bool { return s.id == call.server.id }) {
-					continue
-				}
-				t.Run(client.name+" loses the hub", func(t *testing.T) {
-					t.Parallel()
+			for _, client := range others(call.server.id) {
+				s.run(client.name+" to "+call.server.id+" loses the hub", func(t *testing.T) {
 					hub := startHubOf(t, call.server.id, server)
 					c := startCutter(t, hub.URL+"/mcp", call.mark, "")
 					checkAnswers(t, call.steps(), client.run(t, script{c.URL, clientVersion, call.steps()}))
 					c.check(t)
 				})
-				t.Run(client.name+" while the hub loses the server", func(t *testing.T) {
-					t.Parallel()
+				s.run(client.name+" to "+call.server.id+" while the hub loses the server", func(t *testing.T) {
 					c := startCutter(t, server, call.mark, call.until)
 					hub := startHubOf(t, call.server.id, c.URL)
 					checkAnswers(t, call.steps(), client.run(t, script{hub.URL + "/mcp", clientVersion, call.steps()}))
 					c.check(t)
 				})
 			}
-		})
-	}
+		}
+	})
 }
 
 // TestRealClientsResumeByToken lets the TypeScript SDK's client close its transport in the middle of a call, and take the
 // call up on another one with the ids of the session and of the last event.
 func TestRealClientsResumeByToken(t *testing.T) {
-	for _, call := range []broken{brokenCalls[0], brokenCalls[2]} {
-		t.Run(call.server.id, func(t *testing.T) {
-			t.Parallel()
-			hub := startHubOf(t, call.server.id, call.server.start(t))
-			resume := call.step.prefixed(call.server.id + "__")
-			resume.Do, resume.want = "resume", call.ends(brokenSteps)
-			for n := range brokenSteps {
-				resume.once = append(resume.once, call.event(n+1))
-			}
-			steps := []step{{Do: "initialize"}, resume, {Do: "end"}}
-			checkAnswers(t, steps, runTypescriptClient(t, script{hub.URL + "/mcp", clientVersion, steps}))
-		})
-	}
+	seat(t, func(s *seated) {
+		for _, call := range []broken{brokenCalls[0], brokenCalls[2]} {
+			s.run(call.server.id, func(t *testing.T) {
+				hub := startHubOf(t, call.server.id, call.server.start(t))
+				resume := call.step.prefixed(call.server.id + "__")
+				resume.Do, resume.want = "resume", call.ends(brokenSteps)
+				for n := range brokenSteps {
+					resume.once = append(resume.once, call.event(n+1))
+				}
+				steps := []step{{Do: "initialize"}, resume, {Do: "end"}}
+				checkAnswers(t, steps, runTypescriptClient(t, script{hub.URL + "/mcp", clientVersion, steps}))
+			})
+		}
+	})
 }
 
 // startHubOf starts a hub with servers, of which ids and URLs are given by turns, and returns when it is connected to them.

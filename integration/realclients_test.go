@@ -42,16 +42,16 @@ var realClients = []realClient{
 // TestRealClients lets the client of each official SDK use everything that the servers of the others offer: directly,
 // where a failure is not the hub's, and through the hub.
 func TestRealClients(t *testing.T) {
-	for _, client := range realClients {
-		for _, server := range client.servers {
-			for _, endpoint := range []string{direct, "/mcp/server/" + server.id, "/mcp"} {
-				t.Run(client.name+" to "+server.id+"/"+strings.ReplaceAll(strings.Trim(endpoint, "/"), "/", "-"), func(t *testing.T) {
-					t.Parallel()
-					testRealClient(t, client, server, endpoint)
-				})
+	seat(t, func(s *seated) {
+		for _, client := range realClients {
+			for _, server := range client.servers {
+				for _, endpoint := range []string{direct, "/mcp/server/" + server.id, "/mcp"} {
+					name := client.name + " to " + server.id + "/" + strings.ReplaceAll(strings.Trim(endpoint, "/"), "/", "-")
+					s.run(name, func(t *testing.T) { testRealClient(t, client, server, endpoint) })
+				}
 			}
 		}
-	}
+	})
 }
 
 // testRealClient starts a server, and a hub unless the endpoint is direct, and compares what comes of the server's steps.

@@ -185,6 +185,7 @@ async def main():
     assert end["do"] == "end"
     options = {
         "mode": "legacy",
+        "client_info": types.Implementation(name="python", version="1"),
         "message_handler": on_message,
         "sampling_callback": on_sampling,
         "sampling_capabilities": types.SamplingCapability(
