@@ -118,6 +118,12 @@ func (s *Session) keep(st *stream) {
 	}
 	s.lastStream++
 	st.number = s.lastStream
+	s.remember(st)
+}
+
+// remember puts a stream that has its number among those that can be resumed. s.mu
+// is held.
+func (s *Session) remember(st *stream) {
 	if s.streams == nil {
 		s.streams = make(map[int64]*stream)
 	}

@@ -144,6 +144,29 @@ func TestKeptStreamsHaveABound(t *testing.T) {
 	})
 }
 
+// A client that opens its own stream again and again loses no stream of a call by
+// that.
+func TestOwnStreamsCrowdNothingOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, Options{}, Access{})
+		id := h.initialize("/mcp")
+		h.answer = counting(1)
+		first := h.send(h.request("POST", "/mcp", id, call(1, `{}`)))
+		first.expect(`"progress":0`)
+		first.Body.Close()
+		time.Sleep(10 * time.Second)
+		for range 2 * maxStreams {
+			h.open(id).Body.Close()
+		}
+		h.do("POST", "/mcp", id, call(2, `{}`))
+		h.send(h.request("GET", "/mcp", id, "", "Last-Event-ID: "+first.lastID)).expect(`"done":true`, "end")
+		session := h.last().session
+		session.mu.Lock()
+		check(t, "streams", len(session.streams), 3)
+		session.mu.Unlock()
+	})
+}
+
 func FuzzEventID(f *testing.F) {
 	f.Add("ABCDEFGHIJ.1.2.MQ")
 	f.Add("ABCDEFGHIJ.1.2")
