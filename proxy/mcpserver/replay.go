@@ -165,6 +165,13 @@ func (st *stream) isOver(then time.Time) bool {
 	return !st.over.IsZero() && !st.over.After(then)
 }
 
+// endsAfter reports whether nothing comes after an event, now or later.
+func (st *stream) endsAfter(number int64) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return !st.over.IsZero() && number+1 >= st.base+int64(len(st.log))
+}
+
 // streamFor returns the stream that a GET is to carry, and after which event: the
 // one that Last-Event-ID names, or a new one of the client's own. If the stream of
 // a call is not kept, it is nil, and lost is what the client is told of the call.
