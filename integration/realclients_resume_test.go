@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -89,6 +90,33 @@ func TestRealClientsResumeByToken(t *testing.T) {
 				steps := []step{{Do: "initialize"}, resume, {Do: "end"}}
 				checkAnswers(t, steps, runTypescriptClient(t, script{hub.URL + "/mcp", clientVersion, steps}))
 			})
+		}
+	})
+}
+
+// TestRealClientsCancelOnce lets clients cancel a call whose stream they could resume, and go on for a while. They have their
+// own stream, and may ask for the rest of the call once.
+func TestRealClientsCancelOnce(t *testing.T) {
+	cancel := map[string]step{
+		fastmcpServer.id:    {Do: "call", Name: "wait", Cancel: onProgress},
+		typescriptServer.id: {Do: "call", Name: "trigger-long-running-operation", Arguments: arguments{"duration": 60, "steps": 300}, Cancel: onProgress},
+	}
+	seat(t, func(s *seated) {
+		for _, call := range brokenCalls[2:] {
+			server := call.server.start(t)
+			for _, client := range others(call.server.id) {
+				s.run(client.name+" to "+call.server.id, func(t *testing.T) {
+					recorder := startRecorder(t, startHubOf(t, call.server.id, server).URL+"/mcp")
+					goOn := call.step.prefixed(call.server.id + "__")
+					goOn.want = call.ends(brokenSteps)
+					steps := []step{{Do: "initialize"}, cancel[call.server.id].prefixed(call.server.id + "__"), goOn, {Do: "end"}}
+					steps[1].want = []string{`"cancelled":true`}
+					checkAnswers(t, steps, client.run(t, script{recorder.URL, clientVersion, steps}))
+					if n := recorder.count(http.MethodGet); n > 2 {
+						t.Errorf("the client opened %d streams, want 2 at most", n)
+					}
+				})
+			}
 		}
 	})
 }
