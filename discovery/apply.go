@@ -15,9 +15,9 @@ func (b *builder) apply(v variable, from, value string) error {
 	field := strings.ToLower(v.field)
 	switch v.field {
 	case "URL":
-		return b.address(i, func() error { s.URL = value; return checkURL(value) })
+		return b.address(i, func() error { s.URL = value; return CheckURL(value) })
 	case "COMMAND":
-		return b.address(i, func() (err error) { s.Command, err = commandLine(value); return err })
+		return b.address(i, func() (err error) { s.Command, err = CommandLine(value); return err })
 	case "GROUP":
 		return b.join(b.list.Servers[i].ID, value)
 	case "TIMEOUT":
@@ -32,7 +32,7 @@ func (b *builder) apply(v variable, from, value string) error {
 		return once(&s.Dir, field, value, checked(checkPath))
 	case "ENV":
 		b.setBy[setting{i, field}] = from
-		return put(&s.Env, v.key, value, checkVariable)
+		return put(&s.Env, v.key, value, CheckVariable)
 	case "HEADER":
 		b.setBy[setting{i, "headers"}] = from
 		return put(&s.Headers, http.CanonicalHeaderKey(strings.ReplaceAll(v.key, "_", "-")), value, checkSecretHeader)
@@ -41,7 +41,7 @@ func (b *builder) apply(v variable, from, value string) error {
 		if err := CheckToken(value); err != nil {
 			return err
 		}
-		return put(&s.Headers, "Authorization", "Bearer "+value, checkHeader)
+		return put(&s.Headers, "Authorization", "Bearer "+value, CheckHeader)
 	}
 }
 
@@ -91,7 +91,7 @@ func checkSecretHeader(name, value string) error {
 	if value == "" {
 		return errors.New("the value is empty")
 	}
-	return checkHeader(name, value)
+	return CheckHeader(name, value)
 }
 
 // settle checks the servers that variables spoke of as a whole.

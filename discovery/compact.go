@@ -99,7 +99,7 @@ func target(scheme, s string) (spec Spec, rest string, err error) {
 	if i := strings.IndexAny(path, ",;"); i >= 0 {
 		return spec, s[end:], fmt.Errorf("the URL contains a %q before its query; percent-encode it, or start the next entry with id= and a known scheme", path[i])
 	}
-	return spec, s[end:], checkURL(spec.URL)
+	return spec, s[end:], CheckURL(spec.URL)
 }
 
 // compactGroups reads groups of the form dev=github,files;ops=k8s.

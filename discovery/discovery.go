@@ -1,8 +1,8 @@
 // Package discovery says which MCP servers there should be.
 //
 // Servers are declared in three places: a configuration file, the process's
-// environment, and (in a later source) the labels of Docker containers. Each
-// place is a Source. A Source sends Lists; a List is complete, never a
+// environment, and the labels of Docker containers (package docker). Each place is
+// a Source. A Source sends Lists; a List is complete, never a
 // difference, so that nobody has to remember what was said before. Merge unites
 // the newest List of every source into one Desired, which is what the proxy
 // strives for.
@@ -58,24 +58,42 @@ const (
 	IsolationShared Isolation = "shared"
 )
 
+// Protocol says which of the protocol's two eras a server is to be addressed in
+// first.
+type Protocol string
+
+const (
+	ProtocolDefault Protocol = "" // the hub finds out
+	ProtocolLegacy  Protocol = "legacy"
+	ProtocolModern  Protocol = "modern"
+)
+
 // Spec is everything about a server that, when it changes, asks for new
 // connections.
 type Spec struct {
 	Transport Transport
 	Command   []string          // stdio: the program and its arguments
 	Env       map[string]string // stdio: variables beside the inherited ones
-	Dir       string            // stdio: the working directory; empty: the hub's
-	URL       string            // streamable-http and sse
+	Dir       string            // stdio: the working directory; empty: the hub's, or the image's
+	URL       string            // streamable-http and sse; empty in a container
 	Headers   map[string]string // sent with every request; values may be secret
 	Isolation Isolation
+	Protocol  Protocol
 	Timeout   time.Duration // limit of one call; 0: none
+
+	// InContainer says that the server runs in containers: its addresses are those
+	// of its instances. Over stdio, Command is then run inside the container, and
+	// without a Command the hub attaches to the container's own process.
+	InContainer bool
+	User        string // who runs Command in a container; empty: the image's user
 }
 
 // Equal reports whether s and o ask for the same connections.
 func (s Spec) Equal(o Spec) bool {
 	return s.Transport == o.Transport && slices.Equal(s.Command, o.Command) &&
 		maps.Equal(s.Env, o.Env) && s.Dir == o.Dir && s.URL == o.URL &&
-		maps.Equal(s.Headers, o.Headers) && s.Isolation == o.Isolation && s.Timeout == o.Timeout
+		maps.Equal(s.Headers, o.Headers) && s.Isolation == o.Isolation && s.Protocol == o.Protocol &&
+		s.Timeout == o.Timeout && s.InContainer == o.InContainer && s.User == o.User
 }
 
 // Server is the declaration of one MCP server.
@@ -83,7 +101,18 @@ type Server struct {
 	ID     string // unique among the servers of a Desired; see CheckID
 	Spec   Spec
 	Origin Origin
-	Where  string // where it is declared, for people: "config.json", "MCPHUB_SERVERS"
+	Where  string // where it is declared, for people: "config.json", "container files"
+
+	// What follows may change without asking for new connections.
+	Title       string
+	Description string
+	Warnings    []string // what is odd about the declaration, and does not keep it from being followed
+
+	// Of a server in containers; see Instance and Live.
+	Instances []Instance
+	Absence   Absence       // why there is none
+	Standby   bool          // all sessions go to the first instance that is well, not each to another
+	Drain     time.Duration // how long calls in flight may go on where nothing new begins
 }
 
 // Problem is a declaration that cannot be followed. It is reported (in the log

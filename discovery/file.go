@@ -71,9 +71,9 @@ func (d *decoder) spec(path string, v value) (s Spec) {
 		"transport": func(path string, v value) { s.Transport = decode(d, path, v, parseTransport) },
 		"command":   func(path string, v value) { s.Command = []string{decode(d, path, v, checked(checkPath))} },
 		"args":      func(path string, v value) { args = d.list(path, v) },
-		"env":       func(path string, v value) { s.Env = d.table(path, v, checkVariable) },
+		"env":       func(path string, v value) { s.Env = d.table(path, v, CheckVariable) },
 		"cwd":       func(path string, v value) { s.Dir = decode(d, path, v, checked(checkPath)) },
-		"url":       func(path string, v value) { s.URL = decode(d, path, v, checked(checkURL)) },
+		"url":       func(path string, v value) { s.URL = decode(d, path, v, checked(CheckURL)) },
 		"headers":   func(path string, v value) { s.Headers = d.headers(path, v) },
 		"isolation": func(path string, v value) { s.Isolation = decode(d, path, v, parseIsolation) },
 		"timeout":   func(path string, v value) { s.Timeout = decode(d, path, v, ParseDuration) },
@@ -117,7 +117,7 @@ func checked(check func(string) error) func(string) (string, error) {
 }
 
 func (d *decoder) headers(path string, v value) map[string]string {
-	headers := d.table(path, v, checkHeader)
+	headers := d.table(path, v, CheckHeader)
 	if len(canonical(headers)) != len(headers) {
 		names := map[string]bool{}
 		for _, key := range v.keys {

@@ -75,3 +75,46 @@ func TestMergeKeepsProblemsAndLists(t *testing.T) {
 		t.Errorf("Merge changed a list's group to %v", got)
 	}
 }
+
+// A field that Equal forgot would keep connections that are not wanted any more.
+func TestSpecEqual(t *testing.T) {
+	if a, b := (Spec{}), (Spec{}); !a.Equal(b) {
+		t.Error("a Spec does not equal itself")
+	}
+	for i := range reflect.TypeFor[Spec]().NumField() {
+		var changed Spec
+		name := reflect.TypeFor[Spec]().Field(i).Name
+		switch field := reflect.ValueOf(&changed).Elem().Field(i); field.Kind() {
+		case reflect.String:
+			field.SetString("x")
+		case reflect.Int64:
+			field.SetInt(1)
+		case reflect.Bool:
+			field.SetBool(true)
+		case reflect.Slice:
+			field.Set(reflect.ValueOf([]string{"x"}))
+		case reflect.Map:
+			field.Set(reflect.ValueOf(map[string]string{"x": "y"}))
+		default:
+			t.Fatalf("%s: the test cannot change a %s", name, field.Kind())
+		}
+		if changed.Equal(Spec{}) {
+			t.Errorf("%s makes no difference", name)
+		}
+	}
+}
+
+func TestLive(t *testing.T) {
+	far := Server{Spec: Spec{URL: "http://x/mcp"}}
+	if got := far.Live(); len(got) != 1 || got[0].URL != "http://x/mcp" || got[0].Gone != nil {
+		t.Errorf("a server with an address: %v", got)
+	}
+	near := Server{Spec: Spec{InContainer: true}}
+	if got := near.Live(); len(got) != 0 {
+		t.Errorf("a server in no container now: %v", got)
+	}
+	near.Instances = []Instance{{Container: "x", Run: 1, URL: "http://a"}, {Container: "x", Run: 2, URL: "http://a"}}
+	if got := near.Live(); len(got) != 2 || got[0].Same(got[1]) || !got[0].Same(near.Instances[0]) {
+		t.Errorf("a server in containers: %v", got)
+	}
+}

@@ -76,9 +76,10 @@ func ParseDuration(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// checkURL keeps the query and the user information out of its errors: both
+// CheckURL reports whether s is an http or https URL. The query and the user
+// information stay out of the error: both
 // carry secrets at times.
-func checkURL(s string) error {
+func CheckURL(s string) error {
 	u, err := url.Parse(s)
 	shown, _, _ := strings.Cut(s, "?")
 	if i := strings.LastIndexByte(shown, '@'); i >= 0 {
@@ -105,8 +106,9 @@ func checkPath(s string) error {
 	return nil
 }
 
-// checkHeader never shows the value, which is a secret as often as not.
-func checkHeader(name, value string) error {
+// CheckHeader reports whether a request can carry such a header. The error does not
+// show the value, which is a secret as often as not.
+func CheckHeader(name, value string) error {
 	const others = "!#$%&'*+-.^_`|~"
 	for _, c := range name {
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
@@ -125,7 +127,8 @@ func checkHeader(name, value string) error {
 	return nil
 }
 
-func checkVariable(name, _ string) error {
+// CheckVariable reports whether a process can have a variable of that name.
+func CheckVariable(name, _ string) error {
 	if name == "" || strings.ContainsAny(name, "=\x00") {
 		return fmt.Errorf("%q is no name of a variable", name)
 	}

@@ -67,8 +67,9 @@ func doubleQuoted(s string, word *strings.Builder) (rest string, err error) {
 	return "", errors.New(`a quote " is not closed`)
 }
 
-// commandLine splits all of s.
-func commandLine(s string) ([]string, error) {
+// CommandLine splits s into a program and its arguments by the quoting rules of a
+// POSIX shell, without being one: no variables, no patterns, no operators.
+func CommandLine(s string) ([]string, error) {
 	words, _, err := splitWords(s, func(string) bool { return false })
 	if err != nil {
 		return nil, err

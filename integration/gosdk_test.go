@@ -36,6 +36,8 @@ func runServer(transport string) int {
 	switch transport {
 	case "stdio":
 		err = server.Run(context.Background(), &mcp.StdioTransport{})
+	case "patient":
+		err = newPatientServer().Run(context.Background(), &mcp.StdioTransport{})
 	case "sse":
 		err = listen("/sse", mcp.NewSSEHandler(get, nil))
 	default:
@@ -75,7 +77,10 @@ func newServer(life context.Context, cancelled chan<- struct{}) *mcp.Server {
 		}
 		select {
 		case <-ctx.Done():
-			cancelled <- struct{}{}
+			select {
+			case cancelled <- struct{}{}:
+			default: // nobody wants to know
+			}
 		case <-life.Done():
 		}
 		return nil, nil, context.Canceled
@@ -105,6 +110,19 @@ type bigServer struct {
 	URL           string
 	cancelled     chan struct{}          // told when a call of its tool wait is
 	authorization atomic.Pointer[string] // the header of the last request
+	server        *mcp.Server
+	extra         bool // has the tool that toggle adds
+}
+
+// toggle adds a tool, or takes it away again. It is for one goroutine.
+func (b *bigServer) toggle() {
+	if b.extra = !b.extra; !b.extra {
+		b.server.RemoveTools("extra")
+		return
+	}
+	mcp.AddTool(b.server, &mcp.Tool{Name: "extra"}, func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
+		return textResult("extra"), nil, nil
+	})
 }
 
 func startBig(t testing.TB) *bigServer {
@@ -128,7 +146,7 @@ func startBig(t testing.TB) *bigServer {
 		web.CloseClientConnections()
 		web.Close()
 	})
-	b.URL = web.URL
+	b.URL, b.server = web.URL, server
 	return b
 }
 

@@ -9,7 +9,10 @@ import (
 
 // ownGroup makes the command the leader of a process group: npx, node and uvicorn have children of their own.
 func ownGroup(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = new(syscall.SysProcAttr)
+	}
+	cmd.SysProcAttr.Setpgid = true
 }
 
 // terminateGroup asks the group of a started command to end.

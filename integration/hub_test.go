@@ -9,14 +9,19 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
 
-// TestMain runs the tests. A test binary that a test has started again is a server instead; see gosdkCommand.
+// TestMain runs the tests. A test binary that a test has started again is a server instead, see gosdkCommand, or a client,
+// see runThroughHub.
 func TestMain(m *testing.M) {
 	if transport := os.Getenv(serverVariable); transport != "" {
 		os.Exit(runServer(transport))
+	}
+	if os.Getenv(hubVariable) != "" {
+		os.Exit(runThroughHub(os.Args[len(os.Args)-1]))
 	}
 	status := m.Run()
 	if hubDir != "" {
@@ -30,6 +35,7 @@ type hubOptions struct {
 	Env  []string // NAME=value; wins over what startHub sets
 	Args []string // flags or a subcommand
 	Port int      // a free one if 0; set it to start a hub again at its former address
+	Attr *syscall.SysProcAttr
 }
 
 // startHub starts the hub's binary, and returns when /health answers. The URL of the process is the hub's, without a path.
@@ -41,7 +47,7 @@ func startHub(t testing.TB, options hubOptions) *process {
 	}
 	port := cmp.Or(options.Port, freePort(t))
 	env := append([]string{"MCPHUB_DOCKER=off", "MCPHUB_PORT=" + strconv.Itoa(port)}, options.Env...)
-	p := startProcess(t, 0, append([]string{binary}, options.Args...), env...)
+	p := startProcessAs(t, options.Attr, 0, append([]string{binary}, options.Args...), env...)
 	p.URL = fmt.Sprintf("http://127.0.0.1:%d", port)
 	p.waitFor(t, "/health", func() bool { return answers(p.URL + "/health") })
 	return p

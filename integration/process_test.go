@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -58,7 +59,14 @@ type process struct {
 // The cleanup stops it.
 func startProcess(t testing.TB, port int, argv []string, env ...string) *process {
 	t.Helper()
+	return startProcessAs(t, nil, port, argv, env...)
+}
+
+// startProcessAs is startProcess with what the system is to do otherwise.
+func startProcessAs(t testing.TB, attr *syscall.SysProcAttr, port int, argv []string, env ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(argv[0], argv[1:]...), exited: make(chan struct{}), output: filepath.Join(t.TempDir(), "output")}
+	p.cmd.SysProcAttr = attr
 	file, err := os.Create(p.output)
 	if err != nil {
 		t.Fatal(err)

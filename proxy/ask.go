@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"mcphub/proxy/jsonrpc"
@@ -62,23 +61,21 @@ func (q *callQuestions) end() {
 // once. ctx ends with the call, or with the session where no call is known.
 func (p *peer) ask(ctx context.Context, c *mcpserver.Call, session *mcpclient.Session, m *jsonrpc.Message) {
 	id, method := slices.Clone(m.ID), m.Method
-	capability, _, _ := strings.Cut(method, "/")
-	if isAsked(capability) && jsonrpc.Get(p.session.State.Capabilities, capability) == nil {
-		e := jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the client has not declared %s", capability)
-		p.hub.closers.Go(func() { p.respond(ctx, session, id, nil, e) })
-		return
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	a := &ask{cancel: cancel, token: slices.Clone(m.Field(jsonrpc.MetaProgressToken))}
 	if !p.note(askKey{session, string(id)}, a) {
 		cancel(nil)
-		p.hub.options.Log.Warn("question of a server dropped: too many are open", "method", method, "bound", maxOpenAsks)
 		return
 	}
+	refused := p.mayAsk(session, m)
 	params := m.AppendParams(nil, jsonrpc.Edit{Field: jsonrpc.MetaProgressToken, Value: a.ours})
 	p.hub.closers.Go(func() {
 		defer cancel(nil)
 		defer p.unnote(askKey{session, string(id)})
+		if refused != nil {
+			p.respond(ctx, session, id, nil, refused)
+			return
+		}
 		answer, err := p.session.Ask(ctx, c, method, params)
 		switch {
 		case errors.Is(err, errRetracted): // nobody waits for an answer
@@ -87,7 +84,7 @@ func (p *peer) ask(ctx context.Context, c *mcpserver.Call, session *mcpclient.Se
 		case answer.Error != nil:
 			p.respond(ctx, session, id, nil, jsonrpc.PeerError(answer.Error))
 		default:
-			p.respond(ctx, session, id, answer.Result, nil)
+			p.respond(ctx, session, id, p.noteAnswer(session, a, method, params, answer.Result), nil)
 		}
 	})
 }
@@ -107,14 +104,19 @@ func (p *peer) respond(ctx context.Context, session *mcpclient.Session, id, resu
 }
 
 // maxOpenAsks bounds the questions of servers to one client that are open. Those
-// beyond it are dropped: whoever asks so much reads no refusals either.
+// beyond it are dropped: whoever asks so much reads no refusals either. So are
+// those whose id an open one has.
 const maxOpenAsks = 512
 
-// note remembers a question; false says that it is one too many.
+// note remembers a question; false says that it is dropped, which is logged once.
 func (p *peer) note(key askKey, a *ask) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.asks) >= maxOpenAsks {
+	if p.asks[key] != nil || len(p.asks) >= maxOpenAsks {
+		if !p.overasked {
+			p.overasked = true
+			p.hub.options.Log.Warn("question of a server dropped: too many are open, or one with its id", "id", key.id, "bound", maxOpenAsks)
+		}
 		return false
 	}
 	if p.asks == nil {
@@ -152,7 +154,7 @@ func (p *peer) asker(ours jsonrpc.Raw) (session *mcpclient.Session, token jsonrp
 			return key.session, a.token
 		}
 	}
-	return nil, nil
+	return p.madeWith(ours)
 }
 
 // Notify implements mcpserver.Peer.
@@ -168,6 +170,8 @@ func (p *peer) Notify(ctx context.Context, m *jsonrpc.Message) {
 			to = append(to, session)
 			params = m.AppendParams(nil, jsonrpc.Edit{Field: jsonrpc.ProgressToken, Value: token})
 		}
+	case methodTaskStatus:
+		to = p.taskAskers(m)
 	default:
 		to = p.sessions()
 	}

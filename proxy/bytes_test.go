@@ -45,7 +45,7 @@ var survivors = []struct {
 	{
 		name: "task", id: `"task é \u00e9"`, method: "tools/call",
 		params: `{"name":NAME,"arguments":{},"task":{"ttl":60000}}`,
-		result: `{"task":{"taskId":"786512e2","status":"working","ttl":60000.0,"pollInterval":5e3}}`,
+		result: `{"task":{"taskId":"786512\u0065\/","status":"working","ttl":9007199254740993,"pollInterval":5e3,"unknown":[1.0]},"unknown":null,"_meta":{"io.modelcontextprotocol/model-immediate-response":"\u00e9"}}`,
 	},
 	{
 		name: "null and empty values", id: `0`, method: "tools/call",

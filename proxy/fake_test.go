@@ -143,7 +143,7 @@ func (f *fake) spec() discovery.Spec {
 	switch f.wire {
 	case overStdio:
 		s.Transport, s.Command = discovery.Stdio, []string{os.Args[0]}
-		s.Env = map[string]string{childVariable: f.url}
+		s.Env = map[string]string{childVariable: f.url, "GORACE": exitAtOnce}
 		if f.stays {
 			s.Env[stayVariable] = "1"
 		}
@@ -447,6 +447,9 @@ const childVariable = "PROXY_TEST_CHILD"
 
 // stayVariable lets such a server stay when its streams have ended.
 const stayVariable = "PROXY_TEST_CHILD_STAYS"
+
+// exitAtOnce keeps a process that looks for data races from sleeping at its end.
+const exitAtOnce = "atexit_sleep_ms=0"
 
 func init() {
 	address := os.Getenv(childVariable)

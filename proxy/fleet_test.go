@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ type fleet struct {
 	hub     *Hub
 	url     string
 	desired chan discovery.Desired
+	stop    func() // ends the hub and waits for it; the test's end does too
 }
 
 // newFleet starts the servers and a hub for them, and waits until all are
@@ -49,13 +51,18 @@ func newFleet(t testing.TB, servers ...*fake) *fleet {
 // keys, as if they were one that is started again.
 func newHub(t testing.TB) *fleet {
 	t.Helper()
+	return newLoggingHub(t, slog.New(slog.NewTextHandler(t.Output(), nil)))
+}
+
+func newLoggingHub(t testing.TB, log *slog.Logger) *fleet {
+	t.Helper()
 	keys, err := mcpserver.NewKeys([]byte(strings.Repeat("k", 32)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := &fleet{t: t, desired: make(chan discovery.Desired)}
 	f.hub = New(Options{
-		Version: "test", Keys: keys, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Version: "test", Keys: keys, Log: log,
 		Reconnect: Reconnect{MaxAttempts: 3, InitialDelay: 50 * time.Millisecond, MaxDelay: 200 * time.Millisecond},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -68,7 +75,7 @@ func newHub(t testing.TB) *fleet {
 	f.hub.Routes(router)
 	server := httptest.NewServer(router)
 	f.url = server.URL
-	t.Cleanup(func() {
+	f.stop = sync.OnceFunc(func() {
 		cancel()
 		select {
 		case <-ended:
@@ -78,6 +85,7 @@ func newHub(t testing.TB) *fleet {
 		server.CloseClientConnections()
 		server.Close()
 	})
+	t.Cleanup(f.stop)
 	return f
 }
 
@@ -135,13 +143,24 @@ type client struct {
 // everything is what a client declares that can all there is.
 const everything = `{"sampling":{},"elicitation":{},"roots":{"listChanged":true}}`
 
+// newClient returns a client of an endpoint that has no session yet.
+func (f *fleet) newClient(path, name string) *client {
+	transport := &http.Transport{DisableCompression: true}
+	f.t.Cleanup(transport.CloseIdleConnections)
+	return &client{t: f.t, url: f.url + path, name: name, http: &http.Client{Transport: transport}}
+}
+
 // connect opens a session at an endpoint for a client of this name.
 func (f *fleet) connect(path, name, capabilities string) *client {
 	f.t.Helper()
-	transport := &http.Transport{DisableCompression: true}
-	f.t.Cleanup(transport.CloseIdleConnections)
-	c := &client{t: f.t, url: f.url + path, name: name, http: &http.Client{Transport: transport}}
-	a := c.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":%s,"clientInfo":{"name":%q,"version":"1"}}}`, capabilities, name))
+	return f.connectIn("2025-11-25", path, name, capabilities)
+}
+
+// connectIn does that in a version of the protocol.
+func (f *fleet) connectIn(version, path, name, capabilities string) *client {
+	f.t.Helper()
+	c := f.newClient(path, name)
+	a := c.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":%q,"capabilities":%s,"clientInfo":{"name":%q,"version":"1"}}}`, version, capabilities, name))
 	body := a.text()
 	m, err := jsonrpc.Parse([]byte(body))
 	if err != nil || m.Result == nil {

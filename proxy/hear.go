@@ -16,6 +16,10 @@ func (l *link) receive(session *mcpclient.Session, m *jsonrpc.Message) {
 		l.outdated(changed...)
 	case m.Kind() == jsonrpc.Request:
 		l.refuse(session, m)
+	case m.Method == "notifications/progress":
+		l.shared.progressed(session, m)
+	case m.Method == methodTaskStatus:
+		l.shared.taskChanged(m)
 	case m.Method == "notifications/resources/updated":
 		l.shared.updated(m)
 	case m.Method == "notifications/message":

@@ -14,6 +14,8 @@ import (
 const (
 	firstAnswer     = 5 * time.Second // how long initialize waits for a server that is shown alone
 	maxInstructions = 4 << 10         // bytes of one server's instructions among those of others
+
+	maxTaskCapability = 4 << 10 // bytes of what one server declares of tasks, among others
 )
 
 // clientInfo is how the hub introduces itself to servers.
@@ -26,8 +28,8 @@ func (h *Hub) identity(capabilities jsonrpc.Raw) mcpclient.Identity {
 	return mcpclient.Identity{ProtocolVersion: mcpserver.LatestLegacy, Capabilities: capabilities, ClientInfo: h.clientInfo()}
 }
 
-// aggregateCapabilities are what endpoints of many servers have. Tasks are not
-// among them: which server has a task is known only where there is one server.
+// aggregateCapabilities are what endpoints of many servers have, whatever these
+// declare.
 const aggregateCapabilities = `{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}}`
 
 // Initialize implements mcpserver.Peer.
@@ -39,12 +41,50 @@ func (p *peer) Initialize(ctx context.Context) (jsonrpc.Raw, error) {
 		}
 	}
 	v := p.settledView(ctx)
-	out := append(jsonrpc.Raw(`{"capabilities":`), aggregateCapabilities...)
+	out := append(jsonrpc.Raw(`{"capabilities":`), p.capabilities(v)...)
 	out = append(append(out, `,"serverInfo":`...), p.hub.clientInfo()...)
 	if text := p.instructions(v); text != "" {
 		out = append(append(out, `,"instructions":`...), jsonrpc.Quote(text)...)
 	}
 	return append(out, '}'), nil
+}
+
+// capabilities returns what the endpoint can: tasks as far as a server in scope can
+// them, for clients whose version has them.
+func (p *peer) capabilities(v *view) jsonrpc.Raw {
+	tasks := jsonrpc.Raw(nil)
+	for _, s := range v.scope(p.session.State.Endpoint) {
+		declared := jsonrpc.Get(jsonrpc.Get(s.initialized, "capabilities"), "tasks")
+		if len(declared) <= maxTaskCapability && jsonrpc.IsObject(declared) {
+			tasks = united(tasks, declared, 4)
+		}
+	}
+	out := jsonrpc.Raw(aggregateCapabilities)
+	if tasks != nil && p.session.State.ProtocolVersion >= mcpserver.LatestLegacy {
+		out = jsonrpc.Set(out, "tasks", tasks)
+	}
+	return out
+}
+
+// united returns an object with the members of a and, where a has none of that
+// name, of b. Members that are objects in both are united too, to a depth.
+func united(a, b jsonrpc.Raw, depth int) jsonrpc.Raw {
+	if a == nil {
+		return b
+	}
+	if depth == 0 {
+		return a
+	}
+	for name, value := range jsonrpc.Members(b) {
+		own := jsonrpc.Get(a, name)
+		switch {
+		case own == nil:
+			a = jsonrpc.Set(a, name, value)
+		case jsonrpc.IsObject(own) && jsonrpc.IsObject(value):
+			a = jsonrpc.Set(a, name, united(own, value, depth-1))
+		}
+	}
+	return a
 }
 
 // instructions returns what the servers in scope say of their use, under a

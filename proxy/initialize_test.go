@@ -12,21 +12,26 @@ func TestInitialize(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("é", 3000) // 6,000 bytes
 	with := func(id, instructions string) *fake {
-		capabilities := `{"tools":{}}`
-		if id == "a" {
-			capabilities = `{"tasks":{"list":{},"x":1.0}}`
+		capabilities := map[string]string{
+			"a": `{"tasks":{"list":{},"x":1.0,"requests":{"tools":{"call":{}}}}}`, "b": `{"tools":{},"tasks":true}`,
+			"c": `{"tasks":{"cancel":{},"x":2.0,"requests":{"tools":{"list":{}},"prompts":{}}}}`,
 		}
-		return &fake{id: id, wire: overJSON, initialize: initializeResult(capabilities, `,"instructions":"`+instructions+`"`)}
+		return &fake{id: id, wire: overJSON, initialize: initializeResult(capabilities[id], `,"instructions":"`+instructions+`"`)}
 	}
 	f := newFleet(t, with("c", long), with("b", `\n\n`), with("a", `Use \"a\".\n`))
 	for _, path := range []string{"/mcp", "/mcp/group/all"} {
-		want := `{"capabilities":{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}},` +
+		want := `{"capabilities":{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{},` +
+			`"tasks":{"list":{},"x":1.0,"requests":{"tools":{"call":{},"list":{}},"prompts":{}},"cancel":{}}},` +
 			`"serverInfo":{"name":"mcphub","title":"MCP Hub","version":"test"},` +
 			`"instructions":"# a\n\nUse \"a\".\n\n# c\n\n` + long[:4096] + ` […]","protocolVersion":"2025-11-25"}`
 		equal(t, path, f.connect(path, "c", `{}`).hello, want)
 	}
 	if first := f.connect("/mcp/group/first", "c", `{}`).hello; strings.Contains(first, "# a") {
 		t.Errorf("a group tells of servers outside it: %s", first)
+	}
+	body := f.newClient("/mcp", "old").post(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{}}}`).text()
+	if strings.Contains(body, `"tasks"`) {
+		t.Errorf("a client whose version has no tasks is told of them: %s", body)
 	}
 }
 

@@ -73,7 +73,7 @@ func newLink(h *Hub, server discovery.Server) *link {
 		refusals: make(chan struct{}, maxRefusals),
 		wanted:   make(chan struct{}, 1), varied: map[*declaration]bool{},
 	}
-	l.transport, l.network = newTransport(server.Spec, h.options.Environ, l.dialServer)
+	l.transport, l.network = h.newTransport(server.Spec, l.dialServer)
 	return l
 }
 

@@ -27,6 +27,7 @@ const (
 	isUp    = "up"
 	refuses = "connection refused"
 	hangs   = "no answer to a dial"
+	deaf    = "accepts and reads nothing"
 )
 
 // remote is a server on a network in memory, for tests in a bubble.
@@ -39,10 +40,12 @@ type remote struct {
 	state  string
 	status int // HTTP, of all answers; 0: as it should be
 	after  string
-	mute   bool // requests get no answer
+	mute   bool          // requests get no answer
+	late   time.Duration // until a stream is there
+	slow   time.Duration // until a call is answered
 	dials  []time.Duration
 	inits  []time.Duration
-	got    []string // methods, and URIs
+	got    []string // methods, and URIs; "stream" for a GET
 	conns  []net.Conn
 	die    chan struct{} // closed to end all streams
 
@@ -98,6 +101,9 @@ func (r *remote) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	r.mu.Lock()
 	r.conns = append(r.conns, theirs)
 	r.mu.Unlock()
+	if state == deaf {
+		return ours, nil
+	}
 	r.accept <- theirs
 	return ours, nil
 }
@@ -129,7 +135,7 @@ func (r *remote) vanish() {
 func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
 	r.mu.Lock()
-	status, after, mute, die := r.status, r.after, r.mute, r.die
+	status, after, mute, late, die := r.status, r.after, r.mute, r.late, r.die
 	r.mu.Unlock()
 	m, err := jsonrpc.Parse(body)
 	if err == nil && m.Method == "initialize" {
@@ -144,6 +150,8 @@ func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Retry-After", after)
 		w.WriteHeader(status)
 	case req.Method == http.MethodGet:
+		time.Sleep(late)
+		r.note("stream")
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.(http.Flusher).Flush()
 		select {
@@ -159,9 +167,7 @@ func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 func (r *remote) answer(w http.ResponseWriter, m *jsonrpc.Message) {
 	uri, _ := m.Text(jsonrpc.URI)
-	r.mu.Lock()
-	r.got = append(r.got, strings.TrimSpace(m.Method+" "+uri))
-	r.mu.Unlock()
+	r.note(strings.TrimSpace(m.Method + " " + uri))
 	result := `{}`
 	switch m.Method {
 	case "initialize":
@@ -173,10 +179,17 @@ func (r *remote) answer(w http.ResponseWriter, m *jsonrpc.Message) {
 	case "resources/templates/list":
 		result = `{"resourceTemplates":[]}`
 	case "tools/call":
+		time.Sleep(r.slow)
 		result = `{"content":[]}`
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(jsonrpc.AppendResult(nil, m.ID, jsonrpc.Raw(result)))
+}
+
+func (r *remote) note(what string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.got = append(r.got, what)
 }
 
 // seen returns a copy of what was counted.
@@ -234,9 +247,11 @@ type bubbleClient struct {
 	session string
 }
 
-func newBubbleClient(t *testing.T, h *Hub) *bubbleClient {
+func newBubbleClient(t *testing.T, h *Hub) *bubbleClient { return newCapableClient(t, h, `{}`) }
+
+func newCapableClient(t *testing.T, h *Hub, capabilities string) *bubbleClient {
 	c := &bubbleClient{hub: h}
-	w := c.post(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}`)
+	w := c.post(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":` + capabilities + `,"clientInfo":{"name":"c","version":"1"}}}`)
 	if c.session = w.Header().Get("Mcp-Session-Id"); c.session == "" {
 		t.Fatalf("initialize: %s", w.Body)
 	}

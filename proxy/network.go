@@ -21,9 +21,10 @@ type dialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 
 // newTransport returns the way to a server. All its sessions share its HTTP
 // connections.
-func newTransport(s discovery.Spec, environ []string, dial dialFunc) (mcpclient.Transport, *http.Transport) {
+func (h *Hub) newTransport(s discovery.Spec, dial dialFunc) (mcpclient.Transport, *http.Transport) {
 	if s.Transport == discovery.Stdio {
-		return mcpclient.Stdio{Command: s.Command, Env: mcpclient.ChildEnv(environ, s.Env), Dir: s.Dir}, nil
+		env := mcpclient.ChildEnv(h.options.Environ, s.Env)
+		return mcpclient.Stdio{Command: s.Command, Env: env, Dir: s.Dir, Deadline: &h.deadline}, nil
 	}
 	network := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,

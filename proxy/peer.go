@@ -21,15 +21,18 @@ type peer struct {
 	declared *declaration             // nil if nothing that the hub tells apart
 	own      atomic.Pointer[ownLists] // nil as long as no list is the session's alone
 
-	mu     sync.Mutex        // guards what follows; held for these operations only
-	visits map[string]*visit // sessions at servers that are this client's own, by server id
-	asks   map[askKey]*ask   // questions of servers that the client is to answer
-	subs   map[string]string // resource URI → server
-	tokens int64             // the last progress token of a question
-	level  jsonrpc.Raw       // of logging/setLevel; nil if never set
+	mu     sync.Mutex                 // guards what follows; held for these operations only
+	visits map[string]*visit          // sessions at servers that are this client's own, by server id
+	asks   map[askKey]*ask            // questions of servers that the client is to answer
+	subs   map[string]string          // resource URI → server
+	tokens int64                      // the last progress token of a question
+	level  jsonrpc.Raw                // of logging/setLevel; nil if never set
+	tasks  notebook[string, string]   // task id → server
+	made   notebook[string, madeTask] // task id → for whom the client has made it
 	closed bool
 
 	listening bool // servers may have something to say outside calls
+	overasked bool // a question of a server has been dropped
 }
 
 // open makes the peer of a client's session.
@@ -85,6 +88,9 @@ func (p *peer) Call(ctx context.Context, c *mcpserver.Call) (jsonrpc.Raw, error)
 	case "logging/setLevel":
 		return p.setLevel(ctx, c)
 	}
+	if strings.HasPrefix(c.Message.Method, "tasks/") {
+		return p.askTask(ctx, c)
+	}
 	if p.server != "" { // one server, transparently
 		return p.relay(ctx, c, p.server)
 	}
@@ -121,6 +127,7 @@ func (p *peer) Close() {
 			s.link.shared.forgetLevel(p)
 		}
 	}
+	p.forgetTasks()
 	for _, v := range visits {
 		p.hub.closers.Go(v.end)
 	}

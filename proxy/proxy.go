@@ -13,6 +13,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"mcphub/discovery"
+	"mcphub/proxy/mcpclient"
 	"mcphub/proxy/mcpserver"
 )
 
@@ -36,7 +38,8 @@ type Options struct {
 	Environ   []string // what stdio servers may inherit from
 	Reconnect Reconnect
 	Keys      *mcpserver.Keys
-	MaxBody   int64 // bytes of a request; 0: the default
+	MaxBody   int64         // bytes of a request; 0: the default
+	ChildIdle time.Duration // after which a client's own process is ended that it does not use; 0: 10 min
 	Log       *slog.Logger
 }
 
@@ -53,6 +56,7 @@ type Hub struct {
 	held         atomic.Int64  // bytes of requests that wait for servers
 	declarations declarations
 	closers      sync.WaitGroup
+	deadline     mcpclient.Deadline // of the processes
 
 	// Owned by Run:
 	desired discovery.Desired
@@ -65,6 +69,7 @@ const maxProbes = 8
 
 // New returns a Hub that serves nothing yet.
 func New(o Options) *Hub {
+	o.ChildIdle = cmp.Or(o.ChildIdle, childIdle)
 	h := &Hub{
 		options: o, started: time.Now(), reports: make(chan *state),
 		probes: make(chan struct{}, maxProbes), states: map[string]*state{},
@@ -83,6 +88,10 @@ func (h *Hub) SetReconnect(r Reconnect) { h.reconnect.Store(&r) }
 // ends.
 func (h *Hub) Drain(ctx context.Context) { h.clients.Drain(ctx) }
 
+// EndBy has processes that are still ending killed then: without it each gets the
+// time it takes to end in order.
+func (h *Hub) EndBy(deadline time.Time) { h.deadline.Set(deadline) }
+
 // Revoke ends the sessions that admits does not accept any more.
 func (h *Hub) Revoke(admits func(endpoint string, p mcpserver.Principal) bool) {
 	h.clients.Revoke(admits)
@@ -93,7 +102,8 @@ func (h *Hub) Revoke(admits func(endpoint string, p mcpserver.Principal) bool) {
 func (h *Hub) Run(ctx context.Context, desired <-chan discovery.Desired) {
 	var clients sync.WaitGroup
 	clients.Go(func() { h.clients.Run(ctx) })
-	linking, stop := context.WithCancel(ctx)
+	// The servers are left last, so that a call that is cut off hears why.
+	linking, stop := context.WithCancel(context.WithoutCancel(ctx))
 	for ctx.Err() == nil {
 		select {
 		case d := <-desired:

@@ -13,10 +13,22 @@ import (
 	"mcphub/proxy/mcpserver"
 )
 
-// relay carries one request to a server and returns what it answered, as bytes.
-// What cannot have been run is sent again, as long as a call may wait; what may
-// have been run is not.
+// relay carries a client's request to a server and returns what it answered, as
+// bytes.
 func (p *peer) relay(ctx context.Context, c *mcpserver.Call, server string, edits ...jsonrpc.Edit) (jsonrpc.Raw, error) {
+	return p.carry(ctx, c, server, mcpclient.Call{
+		Method: c.Message.Method, Message: c.Message, Edits: edits,
+		Primed: c.Prime,
+		Parted: func(retry time.Duration) {
+			c.Prime(retry)
+			c.Part()
+		},
+	})
+}
+
+// carry makes a request on behalf of a client's call. What cannot have been run is
+// sent again, as long as a call may wait; what may have been run is not.
+func (p *peer) carry(ctx context.Context, c *mcpserver.Call, server string, request mcpclient.Call) (jsonrpc.Raw, error) {
 	if l := p.hub.linkTo(server); l != nil && l.server.Spec.Timeout > 0 {
 		limit := l.server.Spec.Timeout
 		var cancel context.CancelFunc
@@ -25,7 +37,7 @@ func (p *peer) relay(ctx context.Context, c *mcpserver.Call, server string, edit
 	}
 	deadline := time.Now().Add(holdLimit)
 	for wait := time.Duration(0); ; wait = min(2*wait+25*time.Millisecond, 500*time.Millisecond) {
-		result, err := p.send(ctx, c, server, edits)
+		result, err := p.send(ctx, c, server, request)
 		if !unsent(err) || ctx.Err() != nil || time.Now().Add(wait).After(deadline) {
 			return result, explain(server, err)
 		}
@@ -43,8 +55,10 @@ func unsent(err error) bool {
 }
 
 // send makes one try to carry a request to a server.
-func (p *peer) send(ctx context.Context, c *mcpserver.Call, server string, edits []jsonrpc.Edit) (jsonrpc.Raw, error) {
-	session, l, err := p.sessionAt(ctx, server, len(c.Message.Params))
+func (p *peer) send(ctx context.Context, c *mcpserver.Call, server string, call mcpclient.Call) (jsonrpc.Raw, error) {
+	at, err := p.placeAt(ctx, server, len(c.Message.Params))
+	defer p.called(at.visit)
+	session, l := at.session, at.link
 	if err != nil {
 		if unsent(err) {
 			l.suspect()
@@ -53,32 +67,38 @@ func (p *peer) send(ctx context.Context, c *mcpserver.Call, server string, edits
 	}
 	questions := callQuestions{call: ctx}
 	defer questions.end()
-	call := mcpclient.Call{
-		Method: c.Message.Method, Message: c.Message, Edits: edits, Header: passedOn(c.Header), Owner: p,
-		Primed: c.Prime,
-		Parted: func(retry time.Duration) {
-			c.Prime(retry)
-			c.Part()
-		},
-		Receive: func(m *jsonrpc.Message) error {
-			if l.isolated() || p.wants(m) {
-				p.during(&questions, c, session, m)
-			}
-			return nil
-		},
+	call.Header, call.Owner = passedOn(c.Header), p
+	call.Receive = func(m *jsonrpc.Message) error {
+		switch {
+		case l.isolated():
+			p.during(&questions, c, session, m)
+		case m.Method == methodTaskStatus: // whose task it is does not depend on the stream
+			l.shared.taskChanged(m)
+		case p.wants(m):
+			p.during(&questions, c, session, m)
+		}
+		return nil
+	}
+	task := asksForTask(c.Message.Params)
+	if task {
+		defer p.expectTask(l, session)()
 	}
 	answer, err := session.Call(ctx, &call)
 	switch {
 	case err == nil && answer.Error != nil:
 		return nil, jsonrpc.PeerError(answer.Error)
 	case err == nil:
+		if task {
+			p.noteCreatedTask(answer.Result, server, sentToken{session, call.ID}, c.Message.Field(jsonrpc.MetaProgressToken))
+		}
 		return answer.Result, nil
 	case errors.Is(err, mcpclient.ErrSessionLost), errors.Is(err, mcpclient.ErrClosed):
 		p.leave(l, session)
 	}
-	if ctx.Err() == nil {
-		l.suspect()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx) // whatever else has ended since
 	}
+	l.suspect()
 	return nil, err
 }
 
@@ -151,9 +171,14 @@ func (p *peer) hear(ctx context.Context, l *link, session *mcpclient.Session, m 
 		l.outdated(changed...)
 		p.heardChange(l, changed)
 	case m.Kind() == jsonrpc.Request:
-		p.ask(ctx, p.onlyCall(), session, m)
+		p.ask(ctx, p.callFor(m), session, m)
 	case m.Method == "notifications/cancelled":
 		p.retract(session, m)
+	case m.Method == "notifications/progress":
+		l.shared.progressed(session, m)
+	case m.Method == methodTaskStatus:
+		id, _ := m.Text(jsonrpc.TaskID)
+		p.tellOfTask(id, passMessage(m))
 	default:
 		p.session.Send(passMessage(m))
 	}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"mcphub/proxy/jsonrpc"
 	"mcphub/proxy/mcpclient"
@@ -40,7 +41,7 @@ func (f *features) read(ctx context.Context, session *mcpclient.Session, k kind,
 		return // many servers have resources and no templates
 	}
 	if err != nil {
-		f.problems = append(f.problems, err.Error())
+		f.problems = append(f.problems, fmt.Sprintf("%.500s", err)) // the server's words, which may be many
 		if known != nil {
 			f.lists[k] = known.lists[k]
 		}

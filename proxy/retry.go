@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
@@ -72,8 +73,18 @@ func (a *attempt) allowed() time.Time {
 	return at
 }
 
-// unreachable reports whether the try failed before anything answered.
+// unreachable reports whether the try failed before anything answered. What
+// speaks no TLS, or has a bad certificate, has answered.
 func (a *attempt) unreachable() bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](a.err); ok {
+		return false
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](a.err); ok {
+		return false
+	}
+	if _, ok := errors.AsType[tls.AlertError](a.err); ok {
+		return false
+	}
 	return errors.Is(a.err, mcpclient.ErrNotSent) || errors.Is(a.err, context.DeadlineExceeded)
 }
 

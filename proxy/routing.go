@@ -72,7 +72,8 @@ func (p *peer) readResource(ctx context.Context, c *mcpserver.Call) (jsonrpc.Raw
 	// A link in a result may name a resource that no list has: ask those who
 	// have resources at the same place.
 	var refused error
-	for _, server := range p.catalog(p.hub.view()).places[placeOf(uri)] {
+	v := p.hub.view()
+	for _, server := range v.connectedFirst(p.catalog(v).places[placeOf(uri)]) {
 		result, err := p.relay(ctx, c, server)
 		if err == nil {
 			return result, nil
@@ -80,6 +81,21 @@ func (p *peer) readResource(ctx context.Context, c *mcpserver.Call) (jsonrpc.Raw
 		refused = cmp.Or(refused, err)
 	}
 	return nil, cmp.Or(refused, notFound(uri))
+}
+
+// connectedFirst returns the servers in their order, but those that are away last:
+// to ask one of these takes as long as a call waits for it.
+func (v *view) connectedFirst(servers []string) []string {
+	isAway := func(id string) bool { return v.servers[id] == nil || v.servers[id].phase != connected }
+	var ordered, behind []string
+	for _, id := range servers {
+		if isAway(id) {
+			behind = append(behind, id)
+		} else {
+			ordered = append(ordered, id)
+		}
+	}
+	return append(ordered, behind...)
 }
 
 func notFound(uri string) error {

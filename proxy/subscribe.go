@@ -49,7 +49,7 @@ func (p *peer) listenAt(ctx context.Context, server string) {
 	select {
 	case <-v.opened:
 		if v.err == nil {
-			v.session.Listen()
+			listen(ctx, v.session)
 		}
 	case <-ctx.Done():
 	}
@@ -123,9 +123,14 @@ func uriParams(uri string) jsonrpc.Raw {
 // audience are the clients' sessions that share a session at a server, with what
 // each wants to hear.
 type audience struct {
-	mu     sync.Mutex // guards what follows; held for map operations only
-	subs   map[string]map[*peer]bool
-	levels map[*peer]int // indices of logLevels
+	mu       sync.Mutex // guards what follows; held for map operations only
+	subs     map[string]map[*peer]bool
+	levels   map[*peer]int // indices of logLevels
+	tasks    owners
+	progress notebook[sentToken, taskProgress] // of tasks, in shared sessions and others
+
+	creating int     // tasks that clients are about to create
+	early    []early // said of tasks that nobody owns, while some are being created
 }
 
 // takeOver makes the audience of the link before the audience of this one, which
@@ -133,8 +138,8 @@ type audience struct {
 func (a *audience) takeOver(before *audience) {
 	before.mu.Lock()
 	defer before.mu.Unlock()
-	a.subs, a.levels = before.subs, before.levels
-	before.subs, before.levels = nil, nil
+	a.subs, a.levels, a.tasks = before.subs, before.levels, before.tasks
+	before.subs, before.levels, before.tasks = nil, nil, nil
 }
 
 // add notes that p has subscribed to uri; first reports whether nobody had.

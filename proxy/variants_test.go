@@ -54,11 +54,12 @@ func TestListsByCapabilities(t *testing.T) {
 			} {
 				equal(t, "at the server's endpoint", f.connect("/mcp/server/srv", "c", c.capabilities).toolNames(), c.want)
 				client := f.connect("/mcp", "c", c.capabilities)
-				prefixed := "other__it"
+				var prefixed strings.Builder
+				prefixed.WriteString("other__it")
 				for name := range strings.FieldsSeq(c.want) {
-					prefixed += " srv__" + name
+					prefixed.WriteString(" srv__" + name)
 				}
-				equal(t, "at /mcp", client.toolNames(), prefixed)
+				equal(t, "at /mcp", client.toolNames(), prefixed.String())
 			}
 			// Once for the hub, once for each declaration.
 			if n := server.count("tools/list"); n != 3 {

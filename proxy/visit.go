@@ -24,8 +24,10 @@ type visit struct {
 	err     error
 
 	// Guarded by the peer's mu:
-	outdated uint32 // lists to read again in the session, a bit for each kind
-	listing  bool   // they are being read
+	calls    int       // that use the session, or wait for it
+	used     time.Time // when the last one ended, or it was opened
+	outdated uint32    // lists to read again in the session, a bit for each kind
+	listing  bool      // they are being read
 }
 
 // usable reports whether calls can be made: not while it is being opened.
@@ -55,30 +57,39 @@ func (h *Hub) linkTo(server string) *link {
 	return nil
 }
 
-// sessionAt returns the session on which the client's calls to a server go: its
-// own, or the one all share. It waits for a server that is away, within bounds;
-// size is how much memory the waiting call holds.
-func (p *peer) sessionAt(ctx context.Context, server string, size int) (*mcpclient.Session, *link, error) {
+// place is where a call goes.
+type place struct {
+	session *mcpclient.Session
+	link    *link  // nil if it is not known where
+	visit   *visit // nil where the session is not the client's own; see called
+}
+
+// placeAt returns the session on which the client's calls to a server go: its own,
+// or the one all share. It waits for a server that is away, within bounds; size is
+// how much memory the waiting call holds. Whatever the error, called is to be
+// called with its visit.
+func (p *peer) placeAt(ctx context.Context, server string, size int) (place, error) {
 	s, err := p.hub.connectedTo(ctx, server, size)
 	if err != nil {
-		return nil, nil, err
+		return place{}, err
 	}
 	if !s.link.isolated() {
-		return s.session, s.link, nil
+		return place{session: s.session, link: s.link}, nil
 	}
 	v, err := p.visit(s.link)
 	if err != nil {
-		return nil, s.link, err
+		return place{link: s.link}, err
 	}
 	select {
 	case <-v.opened:
-		return v.session, s.link, v.err
+		return place{v.session, s.link, v}, v.err
 	case <-ctx.Done():
-		return nil, s.link, context.Cause(ctx)
+		return place{nil, s.link, v}, context.Cause(ctx)
 	}
 }
 
-// visit returns the client's own session at a server, opened or being opened.
+// visit returns the client's own session at a server, opened or being opened, for
+// a call.
 func (p *peer) visit(l *link) (*visit, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -90,9 +101,11 @@ func (p *peer) visit(l *link) (*visit, error) {
 		select {
 		case <-before.opened:
 			if before.usable() {
+				before.calls++
 				return before, nil
 			}
 		default:
+			before.calls++
 			return before, nil
 		}
 	}
@@ -102,13 +115,13 @@ func (p *peer) visit(l *link) (*visit, error) {
 	return p.startVisit(l)
 }
 
-// startVisit opens a session in the background. p.mu is held.
+// startVisit opens a session in the background, for a call. p.mu is held.
 func (p *peer) startVisit(l *link) (*visit, error) {
 	if !l.takePlace() {
 		return nil, &mcpserver.BusyError{Reason: fmt.Sprintf("server %q runs a process for each client, and %d run already", l.server.ID, maxChildren), RetryAfter: 5 * time.Second}
 	}
 	ctx, cancel := context.WithCancel(l.ctx)
-	v := &visit{link: l, opened: make(chan struct{}), ended: cancel}
+	v := &visit{link: l, opened: make(chan struct{}), ended: cancel, calls: 1, used: time.Now()}
 	if p.visits == nil {
 		p.visits = map[string]*visit{}
 	}
@@ -117,7 +130,7 @@ func (p *peer) startVisit(l *link) (*visit, error) {
 	return v, nil
 }
 
-// live opens a visit and, over stdio, waits for its end to give its place free.
+// live opens a visit and, over stdio, sees to its end and gives its place free.
 // The session is closed with the link, whoever uses it.
 func (p *peer) live(ctx context.Context, v *visit) {
 	p.setOwn(v.link.server.ID, nil) // what was listed in the session before is over with it
@@ -128,9 +141,10 @@ func (p *peer) live(ctx context.Context, v *visit) {
 		if v.link.overNetwork() {
 			return
 		}
-		<-v.session.Done()
+		p.stay(v)
 		closed()
 		v.session.Close()
+		v.ended()
 	}
 	v.link.leavePlace()
 }
@@ -167,12 +181,30 @@ func (p *peer) dial(visiting context.Context, l *link) (*mcpclient.Session, erro
 	if err != nil {
 		return nil, err
 	}
+	if p.listens() {
+		listen(ctx, session)
+	}
 	p.applyLevel(ctx, session)
 	p.resubscribe(ctx, session, l.server.ID)
-	if p.listens() {
-		session.Listen()
-	}
 	return session, nil
+}
+
+// listenPatience bounds how long what is to be asked of a server waits for its own
+// stream: some send no header before they have something to say.
+const listenPatience = time.Second
+
+// listen opens a server's own stream to the client and waits until the server has
+// it. Servers that ask something during a call, but not on its stream, ask nobody
+// as long as there is no other (the TypeScript SDK's drop the question).
+func listen(ctx context.Context, session *mcpclient.Session) {
+	patience := time.NewTimer(listenPatience)
+	defer patience.Stop()
+	select {
+	case <-session.Listen():
+	case <-patience.C:
+	case <-session.Done():
+	case <-ctx.Done():
+	}
 }
 
 // listens reports whether a server could have something to say to the client

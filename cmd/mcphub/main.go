@@ -7,30 +7,37 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime/debug"
-	"syscall"
 )
 
 // version is set by the linker in releases.
 var version = ""
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:]))
+	if hasChildren(os.Args[1:]) {
+		if status, was := asInit(); was {
+			os.Exit(status)
+		}
+	}
+	keepFiles()
+	asked, hurried := interrupts()
+	os.Exit(run(asked, hurried, os.Args[1:]))
 }
 
-// run executes a subcommand, or serves, and returns the exit status: 2 for what
-// the user can mend by a setting.
-func run(ctx context.Context, args []string) int {
-	if len(args) > 0 {
-		switch args[0] {
-		case "demo-server":
-			return status(demoServer(ctx, args[1:], os.Stdin, os.Stdout))
-		case "healthcheck":
-			return status(healthcheck(ctx))
+// hasChildren reports whether what args ask for starts processes.
+func hasChildren(args []string) bool {
+	return len(args) == 0 || args[0] != "demo-server" && args[0] != "healthcheck"
+}
+
+// run executes a subcommand, or serves, until asked to end; when hurried, at once.
+// It returns the exit status: 2 for what the user can mend by a setting.
+func run(asked, hurried context.Context, args []string) int {
+	if !hasChildren(args) {
+		context.AfterFunc(hurried, func() { os.Exit(status(context.Cause(hurried))) })
+		if args[0] == "healthcheck" {
+			return status(healthcheck(asked))
 		}
+		return status(demoServer(asked, args[1:], os.Stdin, os.Stdout))
 	}
 	s, err := loadSettings(args, os.Environ(), os.Stderr)
 	switch {
@@ -44,15 +51,19 @@ func run(ctx context.Context, args []string) int {
 		return 0
 	}
 	unsetSecrets()
-	return status(serve(ctx, s))
+	return status(serve(asked, hurried, s))
 }
 
+// status returns the exit status that err comes to, and says why.
 func status(err error) int {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "mcphub:", err)
-		return 1
+	if err == nil {
+		return 0
 	}
-	return 0
+	fmt.Fprintln(os.Stderr, "mcphub:", err)
+	if i, ok := errors.AsType[interrupt](err); ok {
+		return i.status()
+	}
+	return 1
 }
 
 // programVersion is the release's version, or what the build knows of itself.

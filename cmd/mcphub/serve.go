@@ -28,9 +28,9 @@ import (
 // of 100 a hub that carries large messages would spend much of its time collecting.
 const gcPercent = 250
 
-// serve is the process: it wires the rooms together, serves until ctx ends, and
-// then ends everything it started.
-func serve(ctx context.Context, s *settings) error {
+// serve is the process: it wires the rooms together, serves until asked to end,
+// and then ends everything it started; at once when hurried.
+func serve(asked, hurried context.Context, s *settings) error {
 	log := newLogger(s)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -51,7 +51,7 @@ func serve(ctx context.Context, s *settings) error {
 		Version: programVersion(), Environ: os.Environ(), Reconnect: reconnect(s),
 		Keys: keys, MaxBody: int64(s.MaxBody), Log: log,
 	})
-	return a.run(ctx, listener)
+	return a.run(asked, hurried, listener)
 }
 
 // app holds what the parts of the process share.
@@ -62,14 +62,13 @@ type app struct {
 	settings *settings // as they were at start
 }
 
-// run serves on listener until ctx ends, or serving fails.
-func (a *app) run(ctx context.Context, listener net.Listener) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+// run serves on listener until asked to end, or serving fails.
+func (a *app) run(asked, hurried context.Context, listener net.Listener) error {
+	ctx, cancel := context.WithCancelCause(asked)
 	defer cancel(nil)
 	hubCtx, stopHub := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopHub()
 	var work sync.WaitGroup
-	defer work.Wait()
 
 	desired := make(chan discovery.Desired)
 	work.Go(func() { a.discover(ctx, desired) })
@@ -88,23 +87,11 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	a.announce(listener.Addr())
 	<-ctx.Done()
 	a.log.Info("shutting down", "cause", context.Cause(ctx))
-	a.shutDown(server, stopHub)
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
-		return err
+	a.shutDown(hurried, server, stopHub, &work)
+	if asked.Err() == nil {
+		return context.Cause(ctx)
 	}
-	return nil
-}
-
-// shutDown gives calls in flight their grace, then ends all sessions and with
-// them the streams that would keep the server from closing.
-func (a *app) shutDown(server *http.Server, stopHub func()) {
-	grace, cancel := context.WithTimeout(context.Background(), a.settings.ShutdownGrace)
-	defer cancel()
-	a.hub.Drain(grace)
-	stopHub()
-	if server.Shutdown(grace) != nil {
-		_ = server.Close() // whoever is still connected had its grace
-	}
+	return context.Cause(hurried) // nil unless it came to that
 }
 
 // discover runs the sources until ctx ends.

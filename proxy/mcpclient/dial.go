@@ -24,6 +24,7 @@ type Session struct {
 	wire    wire
 	lastID  atomic.Int64
 	strays  atomic.Int64
+	amiss   complaints
 
 	endOnce   sync.Once
 	done      chan struct{}
@@ -89,8 +90,17 @@ func (s *Session) Err() error {
 }
 
 // Listen opens the stream for what belongs to no call, where the transport has a
-// separate one, and keeps it open. Calling it again does nothing.
-func (s *Session) Listen() { s.wire.listen() }
+// separate one, and keeps it open. Calling it again opens no other. It returns at
+// once; the channel is closed when the server has answered. What the server says
+// before may be lost.
+func (s *Session) Listen() <-chan struct{} { return s.wire.listen() }
+
+// listening is what a wire's listen returns that has no separate stream.
+var listening = func() <-chan struct{} {
+	answered := make(chan struct{})
+	close(answered)
+	return answered
+}()
 
 // Close ends the session, on the server's side too, and waits for everything that
 // belongs to it. It must not be called from a Receive function.
@@ -139,6 +149,7 @@ func (s *Session) Call(ctx context.Context, c *Call) (*jsonrpc.Message, error) {
 		return nil, s.over()
 	}
 	id := s.lastID.Add(1)
+	c.ID = id
 	m, err := s.wire.call(ctx, id, c)
 	if g, ok := errors.AsType[givenUp](err); ok {
 		if c.Method != methodInitialize { // which must not be cancelled
@@ -195,6 +206,15 @@ func (s *Session) deliver(m *jsonrpc.Message) {
 		s.options.Receive(s, m)
 	default:
 		s.refuse(m)
+	}
+}
+
+// late hands over progress under a token that no call in flight has, if it is one
+// that a call had: what it belongs to may last longer (see Call.ID).
+func (s *Session) late(m *jsonrpc.Message) {
+	s.strays.Add(1)
+	if id, ok := number(m.Field(jsonrpc.ProgressToken)); ok && id <= s.lastID.Load() {
+		s.deliver(m)
 	}
 }
 

@@ -2,11 +2,14 @@ package mcpclient
 
 import (
 	"bytes"
+	"regexp"
 	"strconv"
+
+	"mcphub/proxy/jsonrpc"
 )
 
-// excerpt is what is kept of a message that is skipped for its length: enough to
-// see whose answer it was.
+// excerpt is what is looked at of a message that is skipped for its length, or
+// cannot be read: enough to see whose answer it was.
 type excerpt struct {
 	head []byte // its first bytes
 	tail []byte // its last bytes
@@ -30,24 +33,60 @@ func (e *excerpt) add(piece []byte) {
 	}
 }
 
-// id returns the id of the skipped message, where it is a number and stands where
-// servers write it: before the result or after it, in the outermost object.
-func (e *excerpt) id() (int64, bool) {
-	head := bytes.TrimPrefix(bytes.TrimSpace(e.head), []byte("data:"))
-	head = compact(head)
-	head = bytes.TrimPrefix(head, []byte(`{`))
-	head = bytes.TrimPrefix(head, []byte(`"jsonrpc":"2.0",`))
-	if rest, ok := bytes.CutPrefix(head, []byte(`"id":`)); ok {
-		if end := bytes.IndexByte(rest, ','); end > 0 {
-			return number(rest[:end])
-		}
-	}
+// A member of a message's outermost object whose value is no container, at the
+// beginning and at the end of what is left of the message.
+var (
+	firstMember = regexp.MustCompile(`^"([^"]*)":("[^"]*"|[^"{}\[\],]*),`)
+	lastMember  = regexp.MustCompile(`,"([^"]*)":("[^"]*"|[^"{}\[\],]*)$`)
+)
+
+// ids returns the ids of the calls that the message is an answer to, where they
+// are numbers and stand where servers write them: before the result or after it.
+// There are several where the member is repeated. A request has none.
+func (e *excerpt) ids() (ids []int64) {
+	head := bytes.TrimPrefix(compact(bytes.TrimPrefix(bytes.TrimSpace(e.head), []byte("data:"))), []byte(`{`))
 	tail := bytes.TrimSuffix(compact(e.tail), []byte(`}`))
-	tail = bytes.TrimSuffix(tail, []byte(`,"jsonrpc":"2.0"`))
-	if at := bytes.LastIndex(tail, []byte(`,"id":`)); at >= 0 {
-		return number(tail[at+len(`,"id":`):])
+	note := func(member [][]byte) int {
+		if n, ok := number(member[2]); ok && bytes.EqualFold(member[1], []byte("id")) {
+			ids = append(ids, n)
+		}
+		return len(member[0])
 	}
-	return 0, false
+	for m := firstMember.FindSubmatch(head); m != nil; m = firstMember.FindSubmatch(head) {
+		if string(m[1]) == "method" {
+			return nil
+		}
+		head = head[note(m):]
+	}
+	if !bytes.HasPrefix(head, []byte(`"result":`)) && !bytes.HasPrefix(head, []byte(`"error":`)) {
+		return nil
+	}
+	for m := lastMember.FindSubmatch(tail); m != nil; m = lastMember.FindSubmatch(tail) {
+		tail = tail[:len(tail)-note(m)]
+	}
+	return ids
+}
+
+// answered returns the ids of the calls that text is an answer to, which is
+// refused as a message or as an array of them.
+func answered(text []byte) (ids []int64) {
+	if text = bytes.TrimSpace(text); bytes.HasPrefix(text, []byte("[")) {
+		for element := range jsonrpc.Elements(text) {
+			if jsonrpc.IsObject(element) {
+				ids = append(ids, answered(element)...)
+			}
+		}
+		return ids
+	}
+	if values, err := jsonrpc.Lookup(text, "id", "method"); err == nil {
+		if id, ok := number(values[0]); ok && values[1] == nil {
+			return []int64{id}
+		}
+		return nil
+	}
+	var e excerpt
+	e.add(text)
+	return e.ids()
 }
 
 // compact returns text without white space; what is inside strings does not

@@ -1,9 +1,12 @@
 package mcpclient
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"mcphub/proxy/jsonrpc"
 )
@@ -50,12 +53,16 @@ type agreement struct {
 
 // initialize agrees with the server on a version and capabilities.
 func (s *Session) initialize(ctx context.Context) error {
+	began := time.Now()
 	answer, err := s.Call(ctx, &Call{Method: methodInitialize, Raw: initializeParams(s.options.Identity)})
+	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrNotSent) {
+		return fmt.Errorf("initialize: the server has not answered within %s: %w", time.Since(began).Round(time.Millisecond), err)
+	}
 	if err != nil {
 		return fmt.Errorf("initialize: %w", err)
 	}
-	if answer.Error != nil {
-		return fmt.Errorf("initialize: the server refused: %w", jsonrpc.PeerError(answer.Error))
+	if answer.Error != nil { // told as text: it is no answer to any call of a client
+		return fmt.Errorf("initialize: the server refused: %s", printable([]byte(jsonrpc.PeerError(answer.Error).Message), 300))
 	}
 	if err := s.agree(answer.Result); err != nil {
 		return fmt.Errorf("initialize: %w", err)
@@ -95,10 +102,13 @@ func (s *Session) agree(result jsonrpc.Raw) error {
 	}
 	version, _ := jsonrpc.Unquote(values[0])
 	if !slices.Contains(legacyVersions, version) {
-		return fmt.Errorf("the server speaks protocol version %q, the hub %v", version, legacyVersions)
+		return fmt.Errorf("the server speaks protocol version %.100q, the hub %v", version, legacyVersions)
+	}
+	if !jsonrpc.IsObject(values[1]) {
+		return fmt.Errorf("read the result: capabilities are no object but %s", cmp.Or(printable(values[1], 50), "missing"))
 	}
 	s.era, s.version, s.result = Legacy, version, result
-	s.capabilities, s.serverInfo = orElse(values[1], `{}`), orElse(values[2], `{}`)
+	s.capabilities, s.serverInfo = values[1], orElse(values[2], `{}`)
 	s.instructions, _ = jsonrpc.Unquote(values[3])
 	return nil
 }

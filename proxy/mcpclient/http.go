@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -199,6 +200,22 @@ func printable(text []byte, size int) string {
 func drain(body io.ReadCloser) {
 	_, _ = io.CopyN(io.Discard, body, 4<<10)
 	body.Close()
+}
+
+// contentType returns a response's content type without parameters, which must be
+// one of those wanted. The body must be plain: what asks for compression undoes it.
+func contentType(resp *http.Response, wanted ...string) (string, error) {
+	kind, coding := mediaType(resp), resp.Header.Get("Content-Encoding")
+	switch {
+	case coding != "" && !strings.EqualFold(coding, "identity"):
+		return "", fmt.Errorf("it is encoded as %q, which was not asked for", printable([]byte(coding), 50))
+	case slices.Contains(wanted, kind):
+		return kind, nil
+	case kind == "":
+		return "", fmt.Errorf("it has no content type; %s is wanted", strings.Join(wanted, " or "))
+	default:
+		return "", fmt.Errorf("its content type is %q, not %s", printable([]byte(kind), 100), strings.Join(wanted, " or "))
+	}
 }
 
 // mediaType returns a response's content type without parameters.

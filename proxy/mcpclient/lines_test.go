@@ -16,8 +16,7 @@ type seenLines struct{ strings.Builder }
 func (s *seenLines) noise(line []byte)            { fmt.Fprintf(s, "noise %q\n", line) }
 func (s *seenLines) refused(text []byte, _ error) { fmt.Fprintf(s, "refused %q\n", text) }
 func (s *seenLines) skipped(e *excerpt) {
-	id, ok := e.id()
-	fmt.Fprintf(s, "skipped id %d %v\n", id, ok)
+	fmt.Fprintf(s, "skipped %v\n", e.ids())
 }
 
 func readAllLines(r io.Reader) string {
@@ -59,9 +58,9 @@ func TestLines(t *testing.T) {
 		{"objects of other languages", "{ a: 1,\n  b: 2 }\n{\n  port: 3000\n}\n" + prettyMessage + "\n", "noise \"{ a: 1,\"\nnoise \"b: 2 }\"\nnoise \"{\\n\"\nnoise \"port: 3000\"\nnoise \"}\"\nmessage 8\n"},
 		{"other JSON", "{\"level\":\"info\"}\n{\n\"level\": 1\n}\n[1]\n12\n" + plainMessage + "\n", "refused \"{\\\"level\\\":\\\"info\\\"}\"\nrefused \"{\\n\\\"level\\\": 1\\n}\"\nnoise \"[1]\"\nnoise \"12\"\nmessage 7\n"},
 		{"noise inside a pretty message", strings.Replace(prettyMessage, "\n  \"id\"", "\nGET /x\n  \"id\"", 1) + "\n" + plainMessage + "\n", ""},
-		{"too long", `{"jsonrpc":"2.0","id":12,"result":"` + strings.Repeat("x", MaxMessage) + "\"}\n" + plainMessage + "\n", "skipped id 12 true\nmessage 7\n"},
-		{"too long, id last", `{"result":{"id":5,"x":"` + strings.Repeat("x", MaxMessage) + "\"}, \"jsonrpc\":\"2.0\", \"id\": 13}\n" + plainMessage + "\n", "skipped id 13 true\nmessage 7\n"},
-		{"too long, no id", `{"method":"x","params":{"x":"` + strings.Repeat("x", MaxMessage) + "\",\"id\":5}}\n" + plainMessage + "\n", "skipped id 0 false\nmessage 7\n"},
+		{"too long", `{"jsonrpc":"2.0","id":12,"result":"` + strings.Repeat("x", MaxMessage) + "\"}\n" + plainMessage + "\n", "skipped [12]\nmessage 7\n"},
+		{"too long, id last", `{"result":{"id":5,"x":"` + strings.Repeat("x", MaxMessage) + "\"}, \"jsonrpc\":\"2.0\", \"id\": 13}\n" + plainMessage + "\n", "skipped [13]\nmessage 7\n"},
+		{"too long, no id", `{"method":"x","params":{"x":"` + strings.Repeat("x", MaxMessage) + "\",\"id\":5}}\n" + plainMessage + "\n", "skipped []\nmessage 7\n"},
 		{"too long over lines", "{\n" + strings.Repeat("\""+strings.Repeat("x", 1<<20)+"\":1,\n", 20) + plainMessage + "\n", ""},
 	} {
 		got := readAllLines(strings.NewReader(c.input))

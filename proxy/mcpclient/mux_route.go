@@ -35,9 +35,10 @@ func (x *mux) notification(m *jsonrpc.Message) {
 	case methodProgress:
 		w = x.progressing(m)
 		if w == nil {
-			x.s.strays.Add(1)
+			x.s.late(m)
+			return
 		}
-		if w == nil || w.Receive == nil {
+		if w.Receive == nil {
 			return
 		}
 	case methodLog:
@@ -121,16 +122,16 @@ func (x *mux) latest() *waiting {
 // refused handles JSON that is not accepted as a message: a call it answers
 // fails.
 func (x *mux) refused(text []byte, err error) {
-	x.s.options.Log.Warn("message refused", "err", err)
-	if id, ok := number(jsonrpc.Get(text, "id")); ok && jsonrpc.Get(text, "method") == nil {
+	x.s.complain("message refused", "err", err)
+	for _, id := range answered(text) {
 		x.finish(id, outcome{err: unreadable{err}})
 	}
 }
 
 // skipped handles a message longer than MaxMessage: a call it answers fails.
 func (x *mux) skipped(e *excerpt) {
-	x.s.options.Log.Warn("message skipped", "err", errLong)
-	if id, ok := e.id(); ok {
+	x.s.complain("message skipped", "err", errLong)
+	for _, id := range e.ids() {
 		x.finish(id, outcome{err: fmt.Errorf("read the answer: %w", errLong)})
 	}
 }

@@ -11,15 +11,9 @@ import (
 	"time"
 )
 
-// The ladder by which a process ends.
-const (
-	graceEOF  = 5 * time.Second // after its input is closed
-	graceTerm = 3 * time.Second // after SIGTERM
-	graceKill = 5 * time.Second // after SIGKILL, which only the kernel can delay
-	// graceRead is how long the output of a process that has exited is read, should
-	// another process hold it open.
-	graceRead = 500 * time.Millisecond
-)
+// graceRead is how long the output of a process that has exited is read, should
+// another process hold it open.
+const graceRead = 500 * time.Millisecond
 
 // process is a child in a process group of its own.
 type process struct {
@@ -29,6 +23,8 @@ type process struct {
 	stderr *os.File
 	log    *slog.Logger
 	said   lastWords
+
+	deadline *Deadline
 
 	exited chan struct{} // closed when the child has been waited for
 	err    error         // what Wait returned; set before exited is closed
@@ -53,7 +49,7 @@ func startProcess(t Stdio, log *slog.Logger) (*process, error) {
 		cmd.Env = []string{} // nil would be the hub's own
 	}
 	setGroup(cmd)
-	p := &process{cmd: cmd, log: log, exited: make(chan struct{})}
+	p := &process{cmd: cmd, log: log, deadline: t.Deadline, exited: make(chan struct{})}
 	if err := p.start(); err != nil {
 		return nil, fmt.Errorf("start %q: %w", t.Command[0], err)
 	}
@@ -152,46 +148,4 @@ func (p *process) letRead(closing <-chan struct{}, readers ...<-chan struct{}) {
 			return
 		}
 	}
-}
-
-// end ends the process and its group, and waits for it. On return all pipes are
-// closed.
-func (p *process) end() {
-	p.stdin.Close()
-	if !p.wait(graceEOF, p.leaderGone) || !p.groupGone() {
-		signalGroup(p.cmd.Process, false)
-		if !p.wait(graceTerm, p.groupGone) {
-			signalGroup(p.cmd.Process, true)
-			if !p.wait(graceKill, p.leaderGone) {
-				p.log.Error("process not ended by SIGKILL", "pid", p.cmd.Process.Pid)
-			}
-		}
-	}
-	// Somebody outside the group may hold the other ends.
-	p.stdout.Close()
-	p.stderr.Close()
-}
-
-func (p *process) leaderGone() bool {
-	select {
-	case <-p.exited:
-		return true
-	default:
-		return false
-	}
-}
-
-func (p *process) groupGone() bool { return p.leaderGone() && groupEmpty(p.cmd.Process) }
-
-// wait waits until done, which it asks now and then, and reports whether it came
-// true in time.
-func (p *process) wait(limit time.Duration, done func() bool) bool {
-	deadline := time.Now().Add(limit)
-	for pause := time.Millisecond; !done(); pause = min(2*pause, 50*time.Millisecond) {
-		if time.Now().After(deadline) {
-			return false
-		}
-		<-time.After(pause)
-	}
-	return true
 }

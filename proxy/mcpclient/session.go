@@ -105,8 +105,9 @@ type wire interface {
 	// server's id of the session, if the transport has one.
 	established(version string) (id string)
 	// listen opens the stream for what belongs to no call, where the transport
-	// has a separate one. It returns at once.
-	listen()
+	// has a separate one. It returns at once; the channel is closed when the server
+	// has answered, or before where there is nothing to answer.
+	listen() <-chan struct{}
 	// ended is told, once, that the session has ended: what is in flight is to
 	// fail. It does not wait.
 	ended()
@@ -141,4 +142,9 @@ type Call struct {
 	// to wait; 0 if it does not say. They are called on the goroutine of
 	// Session.Call.
 	Primed, Parted func(retry time.Duration)
+
+	// ID is set by Session.Call: what the request goes out under, which is its
+	// progress token too. A server may go on using that after its answer: what the
+	// session gets then goes to its own receiver.
+	ID int64
 }

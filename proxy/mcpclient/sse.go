@@ -76,9 +76,13 @@ func (w *sse) connect(t SSE) error {
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusOK || mediaType(resp) != typeEvents {
+	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()
 		return fmt.Errorf("open the stream: %w", statusError(resp))
+	}
+	if _, err := contentType(resp, typeEvents); err != nil {
+		resp.Body.Close()
+		return fmt.Errorf("open the stream: read the answer: %w", err)
 	}
 	w.stream, w.events = resp, newEventReader(resp.Body)
 	return nil
@@ -135,7 +139,7 @@ func (w *sse) established(version string) string {
 	return ""
 }
 
-func (w *sse) listen() {}
+func (w *sse) listen() <-chan struct{} { return listening }
 
 func (w *sse) ended() { w.die() }
 

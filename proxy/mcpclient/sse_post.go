@@ -84,7 +84,7 @@ func (w *sse) reply(message []byte) {
 	select {
 	case w.replies <- struct{}{}:
 	default:
-		w.s.options.Log.Warn("server's request not answered: too many at a time")
+		w.s.complain("server's request not answered: too many at a time")
 		return
 	}
 	w.spawn(func() {

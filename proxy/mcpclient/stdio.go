@@ -16,6 +16,11 @@ type Stdio struct {
 	Command []string // the program, looked up in the PATH of Env, and its arguments
 	Env     []string // the whole environment; see ChildEnv
 	Dir     string   // where it runs; empty: where the hub does
+
+	// Deadline is when the process is killed, should it be ending then; may be nil.
+	// Otherwise it ends in its own time: when its input is closed, 5 s later at
+	// SIGTERM, 3 s later by SIGKILL.
+	Deadline *Deadline
 }
 
 // queueSize bounds the messages that wait for the process to read them.
@@ -66,7 +71,7 @@ func (w *stdio) established(string) string {
 	return ""
 }
 
-func (w *stdio) listen() {}
+func (w *stdio) listen() <-chan struct{} { return listening }
 
 func (w *stdio) ended() { close(w.closing) }
 

@@ -95,6 +95,6 @@ func (w *stdio) reply(message []byte) {
 	select {
 	case w.queue <- newOutgoing(message):
 	default:
-		w.s.options.Log.Warn("server's request not answered: it does not read")
+		w.s.complain("server's request not answered: it does not read")
 	}
 }

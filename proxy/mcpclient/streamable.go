@@ -45,8 +45,10 @@ type streamable struct {
 	die   context.CancelFunc
 	group sync.WaitGroup // the goroutine that listens
 	once  sync.Once      // starts it
-	lost  atomic.Bool    // the server does not know the session any more
-	slack atomic.Bool    // the server leaves streams open after the response
+	heard chan struct{}  // closed by first when the server has answered it
+	first sync.Once
+	lost  atomic.Bool // the server does not know the session any more
+	slack atomic.Bool // the server leaves streams open after the response
 }
 
 func (t StreamableHTTP) open(_ context.Context, s *Session) (wire, error) {
@@ -54,7 +56,7 @@ func (t StreamableHTTP) open(_ context.Context, s *Session) (wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &streamable{s: s, site: site, header: withHeaders(t.Header)}
+	w := &streamable{s: s, site: site, header: withHeaders(t.Header), heard: make(chan struct{})}
 	w.header.Set("Content-Type", typeJSON)
 	w.header.Set("Accept", typeJSON+", "+typeEvents)
 	w.life, w.die = context.WithCancel(context.Background())

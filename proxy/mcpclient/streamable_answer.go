@@ -18,15 +18,17 @@ func (w *streamable) answer(x *exchange, resp *http.Response) (*jsonrpc.Message,
 	if resp.StatusCode/100 != 2 {
 		return w.refusal(resp, x.id)
 	}
-	switch kind := mediaType(resp); {
-	case resp.StatusCode != http.StatusOK || kind == "":
+	if resp.StatusCode != http.StatusOK {
 		return nil, statusError(resp) // an answer to something else than a request
+	}
+	kind, err := contentType(resp, typeJSON, typeEvents)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the answer: %w", err)
 	case kind == typeEvents:
 		return w.stream(x, resp)
-	case kind == typeJSON:
-		return w.body(x, resp)
 	default:
-		return nil, fmt.Errorf("read the answer: its content type is %q, not %s or %s", kind, typeJSON, typeEvents)
+		return w.body(x, resp)
 	}
 }
 
@@ -151,7 +153,7 @@ func (w *streamable) during(x *exchange, m *jsonrpc.Message) error {
 	case changeOfLists(m.Method):
 		w.s.deliver(m)
 	case m.Method == methodProgress && !bytes.Equal(m.Field(jsonrpc.ProgressToken), x.id):
-		w.s.strays.Add(1)
+		w.s.late(m)
 	case x.Receive != nil:
 		return x.Receive(m)
 	default:

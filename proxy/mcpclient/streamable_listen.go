@@ -3,6 +3,7 @@ package mcpclient
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -32,12 +33,13 @@ func backoff(retry time.Duration, tries int) time.Duration {
 
 // listen keeps the stream open that the server may send on when no call is under
 // way.
-func (w *streamable) listen() {
+func (w *streamable) listen() <-chan struct{} {
 	w.once.Do(func() {
 		if w.life.Err() == nil {
 			w.group.Go(w.keepListening)
 		}
 	})
+	return w.heard
 }
 
 // listenHeader returns what goes out with a GET.
@@ -78,6 +80,7 @@ func (w *streamable) keepListening() {
 func (w *streamable) listenOnce(at *streamEnd) (wait time.Duration, err error) {
 	at.reached = false
 	resp, err := w.site.do(w.life, http.MethodGet, w.listenHeader(at.lastID), nil)
+	w.first.Do(func() { close(w.heard) })
 	if err != nil {
 		if !errors.Is(err, ErrNotSent) && !errors.Is(err, ErrOutcomeUnknown) {
 			return 0, err // a redirect that is refused
@@ -89,8 +92,8 @@ func (w *streamable) listenOnce(at *streamEnd) (wait time.Duration, err error) {
 	if resp.StatusCode != http.StatusOK {
 		return w.notListening(at, resp)
 	}
-	if kind := mediaType(resp); kind != typeEvents {
-		return 0, errors.New("the answer to GET is no event stream but " + kind)
+	if _, err := contentType(resp, typeEvents); err != nil {
+		return 0, fmt.Errorf("read the answer to GET: %w", err)
 	}
 	at.reached = true
 	r := newEventReader(resp.Body)
@@ -122,7 +125,7 @@ func (w *streamable) listenTo(r *eventReader) error {
 			return err
 		}
 		if e.long {
-			w.s.options.Log.Warn("message skipped", "err", errLong)
+			w.s.complain("message skipped", "err", errLong)
 			continue
 		}
 		if e.name != "message" {
@@ -130,7 +133,7 @@ func (w *streamable) listenTo(r *eventReader) error {
 		}
 		messages, _, err := jsonrpc.ParseBatch(r.lines.own(e.data))
 		if err != nil {
-			w.s.options.Log.Warn("event skipped that is no message", "err", err)
+			w.s.complain("event skipped that is no message", "err", err)
 			continue
 		}
 		for _, m := range messages {

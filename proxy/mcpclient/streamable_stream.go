@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"mcphub/proxy/jsonrpc"
@@ -100,10 +101,10 @@ func (w *streamable) readStream(x *exchange, r *eventReader, body io.ReadCloser)
 func (w *streamable) receiveEvent(x *exchange, data []byte) (*jsonrpc.Message, error) {
 	m, err := w.receive(x, data)
 	if bad, ok := errors.AsType[unreadable](err); ok {
-		if string(jsonrpc.Get(data, "id")) == string(x.id) && jsonrpc.Get(data, "method") == nil {
+		if own, _ := number(x.id); slices.Contains(answered(data), own) {
 			return nil, err
 		}
-		w.s.options.Log.Warn("event skipped that is no message", "err", bad.reason)
+		w.s.complain("event skipped that is no message", "err", bad.reason)
 		return nil, nil
 	}
 	return m, err

@@ -113,7 +113,7 @@ func (s *Server) Run(ctx context.Context) {
 			s.Each((*Session).forgetStreams)
 		case <-ctx.Done():
 			s.draining.Store(true)
-			s.end(s.sessions.close())
+			s.end(s.sessions.close(), errShutdown)
 			return
 		}
 	}
@@ -142,7 +142,7 @@ func (s *Server) Drain(ctx context.Context) {
 func (s *Server) Revoke(admits func(endpoint string, p Principal) bool) {
 	s.end(slices.DeleteFunc(s.sessions.all(), func(session *Session) bool {
 		return admits(session.State.Endpoint, session.State.Principal)
-	}))
+	}), errPutAway)
 }
 
 // Each calls f with every session in memory.
@@ -164,10 +164,10 @@ func (s *Server) putAway(sessions []*Session) (n int) {
 	return n
 }
 
-// end puts sessions away, idle or not.
-func (s *Server) end(sessions []*Session) {
+// end puts sessions away, idle or not. Their calls are told the cause.
+func (s *Server) end(sessions []*Session, cause error) {
 	for _, session := range sessions {
-		session.end(errPutAway)
+		session.end(cause)
 		s.sessions.remove(session)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 var (
 	errPutAway   = errors.New("the session was put away")
+	errShutdown  = errors.New("the hub is shutting down; whether the server has run the call is unknown")
 	errDeleted   = errors.New("the session was ended by its client")
 	errCancelled = errors.New("the client cancelled the request")
 )
