@@ -20,7 +20,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-const patience = 15 * time.Second // of the clients, for a message that a step awaits
+const patience = 30 * time.Second // of the clients, for a message that a step awaits
 
 // goClient is go-sdk's client, doing the steps of a script.
 type goClient struct {

@@ -11,7 +11,7 @@ const { StreamableHTTPClientTransport } = require("@modelcontextprotocol/sdk/cli
 const types = require("@modelcontextprotocol/sdk/types.js");
 
 const { url, version, steps } = JSON.parse(readFileSync(0, "utf8"));
-const patience = 15_000;
+const patience = 30_000;
 
 const heard = new Map(); // what came by itself, by method, until a step awaits it
 const waiting = new Set(); // called at everything that comes

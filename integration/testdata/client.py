@@ -13,7 +13,7 @@ from mcp import Client, MCPError
 
 warnings.simplefilter("ignore")  # logging, sampling and roots are deprecated since 2026-07-28
 
-PATIENCE = 15
+PATIENCE = 30
 script = json.load(sys.stdin)
 mcp.client.session.LATEST_HANDSHAKE_VERSION = script["version"]  # the client has no option for it
 step = {}  # the current one
