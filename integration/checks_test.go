@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -229,4 +230,14 @@ func introduction(t *testing.T, transport mcp.Transport) (answer map[string]any)
 		t.Fatal(err)
 	}
 	return answer
+}
+
+func collect[F any](features iter.Seq2[*F, error], name func(*F) string) (names []string, err error) {
+	for feature, err := range features {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name(feature))
+	}
+	return names, nil
 }

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ import (
 )
 
 // The tests' own server is made with the official SDK. It runs in a process of its own, which is the test binary started
-// again with serverVariable set to a transport, or in the test's process (see startBig).
+// again with serverVariable set to a transport, which may have "features " before it, or in the test's process (see startBig).
 const (
 	serverVariable = "INTEGRATION_SERVER"
 	portVariable   = "PORT"
@@ -27,6 +28,9 @@ const (
 // runServer is the process of the tests' own server. It returns its exit status.
 func runServer(transport string) int {
 	server := newServer(context.Background(), nil)
+	if kind, found := strings.CutPrefix(transport, "features "); found {
+		server, transport = newGoFeatures(), kind
+	}
 	get := func(*http.Request) *mcp.Server { return server }
 	var err error
 	switch transport {

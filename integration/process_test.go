@@ -28,6 +28,9 @@ func freePort(t testing.TB) int {
 	const first, last, tries = 20_000, 32_767, 100
 	for range tries {
 		port := first + rand.N(last-first+1)
+		if _, given := givenPorts.LoadOrStore(port, true); given {
+			continue
+		}
 		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err == nil {
 			listener.Close()
@@ -37,6 +40,8 @@ func freePort(t testing.TB) int {
 	t.Fatalf("no free port found from %d to %d", first, last)
 	return 0
 }
+
+var givenPorts sync.Map // ports that freePort returned: tests that run at once get different ones
 
 // process is a program that a test started. Its output is in the test's log if the test fails.
 type process struct {

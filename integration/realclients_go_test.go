@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +20,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-const patience = 15 * time.Second // of the clients, for a message that a step awaits
+const patience = 30 * time.Second // of the clients, for a message that a step awaits
 
 // goClient is go-sdk's client, doing the steps of a script.
 type goClient struct {
@@ -35,8 +37,12 @@ type goClient struct {
 func runGoClient(t *testing.T, s script) (answers []string) {
 	c := &goClient{heard: map[string][]string{}}
 	c.client = mcp.NewClient(&mcp.Implementation{Name: "go", Version: "1"}, &mcp.ClientOptions{
-		CreateMessageHandler: c.sample,
-		ElicitationHandler:   c.elicit,
+		CreateMessageWithToolsHandler: c.sample,
+		ElicitationHandler:            c.elicit,
+		Capabilities: &mcp.ClientCapabilities{
+			Elicitation: &mcp.ElicitationCapabilities{Form: &mcp.FormElicitationCapabilities{}, URL: &mcp.URLElicitationCapabilities{}},
+			RootsV2:     &mcp.RootCapabilities{ListChanged: true},
+		},
 	})
 	c.client.AddRoots(&mcp.Root{URI: "file:///first", Name: "first"})
 	c.client.AddReceivingMiddleware(c.hear)
@@ -47,7 +53,7 @@ func runGoClient(t *testing.T, s script) (answers []string) {
 		c.mu.Lock()
 		c.step = step
 		c.mu.Unlock()
-		result, err := c.do(ctx, s.URL, step)
+		result, err := c.do(ctx, s, step)
 		answers = append(answers, answerText(result, err))
 	}
 	return answers
@@ -58,7 +64,7 @@ func answerText(result any, err error) string {
 	if err != nil {
 		failure := map[string]any{"message": err.Error()}
 		if e, ok := errors.AsType[*jsonrpc.Error](err); ok {
-			failure["code"] = e.Code
+			failure["code"], failure["data"] = e.Code, e.Data
 		}
 		result = map[string]any{"error": failure}
 	}
@@ -71,20 +77,24 @@ func answerText(result any, err error) string {
 	return strings.TrimSpace(text.String())
 }
 
-func (c *goClient) do(ctx context.Context, url string, s step) (any, error) {
+func (c *goClient) do(ctx context.Context, whole script, s step) (any, error) {
 	done := map[string]any{}
 	switch s.Do {
 	case "initialize":
 		var err error
-		options := &mcp.ClientSessionOptions{ProtocolVersion: clientVersion}
-		if c.session, err = c.client.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: url}, options); err != nil {
+		options := &mcp.ClientSessionOptions{ProtocolVersion: whole.Version}
+		if c.session, err = c.client.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: whole.URL}, options); err != nil {
 			return nil, err
 		}
 		return c.session.InitializeResult(), nil
 	case "ping":
 		return done, c.session.Ping(ctx, nil)
 	case "list":
-		return c.list(ctx, s.Name)
+		features, err := c.list(ctx, s.Name)
+		return map[string]any{"pages": c.pages, "names": slices.Collect(maps.Keys(features))}, err
+	case "show":
+		features, err := c.list(ctx, s.Name)
+		return features[s.Of], err
 	case "call":
 		return c.call(ctx, s)
 	case "read":
@@ -110,33 +120,30 @@ func (c *goClient) do(ctx context.Context, url string, s step) (any, error) {
 	return nil, fmt.Errorf("no such step: %s", s.Do)
 }
 
-func (c *goClient) list(ctx context.Context, kind string) (any, error) {
+// list returns the features of a kind by name.
+func (c *goClient) list(ctx context.Context, kind string) (features map[string]any, err error) {
 	c.pages = 0
-	names, err := map[string]func() ([]string, error){
-		"tools": func() ([]string, error) {
-			return collect(c.session.Tools(ctx, nil), func(t *mcp.Tool) string { return t.Name })
-		},
-		"prompts": func() ([]string, error) {
-			return collect(c.session.Prompts(ctx, nil), func(p *mcp.Prompt) string { return p.Name })
-		},
-		"resources": func() ([]string, error) {
-			return collect(c.session.Resources(ctx, nil), func(r *mcp.Resource) string { return r.URI })
-		},
-		"templates": func() ([]string, error) {
-			return collect(c.session.ResourceTemplates(ctx, nil), func(r *mcp.ResourceTemplate) string { return r.URITemplate })
-		},
-	}[kind]()
-	return map[string]any{"pages": c.pages, "names": names}, err
+	switch kind {
+	case "tools":
+		return byName(c.session.Tools(ctx, nil), func(t *mcp.Tool) string { return t.Name })
+	case "prompts":
+		return byName(c.session.Prompts(ctx, nil), func(p *mcp.Prompt) string { return p.Name })
+	case "resources":
+		return byName(c.session.Resources(ctx, nil), func(r *mcp.Resource) string { return r.URI })
+	default:
+		return byName(c.session.ResourceTemplates(ctx, nil), func(r *mcp.ResourceTemplate) string { return r.URITemplate })
+	}
 }
 
-func collect[F any](features iter.Seq2[*F, error], name func(*F) string) (names []string, err error) {
-	for feature, err := range features {
+func byName[F any](all iter.Seq2[*F, error], name func(*F) string) (features map[string]any, err error) {
+	features = map[string]any{}
+	for feature, err := range all {
 		if err != nil {
 			return nil, err
 		}
-		names = append(names, name(feature))
+		features[name(feature)] = feature
 	}
-	return names, nil
+	return features, nil
 }
 
 // countPages counts the requests for lists.
@@ -186,59 +193,4 @@ func texts(arguments map[string]any) map[string]string {
 		result[name] = fmt.Sprint(value)
 	}
 	return result
-}
-
-// hear remembers each message that comes by itself.
-func (c *goClient) hear(next mcp.MethodHandler) mcp.MethodHandler {
-	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
-		c.remember(method, answerText(req.GetParams(), nil))
-		return next(ctx, method, req)
-	}
-}
-
-func (c *goClient) remember(method, params string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.heard[method] = append(c.heard[method], params)
-	if c.step.Cancel == method && c.cancel != nil {
-		c.cancel()
-	}
-}
-
-func (c *goClient) await(method, until string) (any, error) {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(pollEvery) {
-		c.mu.Lock()
-		heard := c.heard[method]
-		found := len(heard) > 0 && strings.Contains(strings.Join(heard, "\n"), until)
-		if found {
-			delete(c.heard, method)
-		}
-		c.mu.Unlock()
-		if found {
-			return map[string]any{"heard": json.RawMessage("[" + strings.Join(heard, ",") + "]")}, nil
-		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return nil, fmt.Errorf("waited for %s; heard %q", method, c.heard)
-}
-
-func (c *goClient) sample(_ context.Context, req *mcp.CreateMessageRequest) (*mcp.CreateMessageResult, error) {
-	text := "no text"
-	if content, ok := req.Params.Messages[0].Content.(*mcp.TextContent); ok {
-		text = "sampled: " + content.Text
-	}
-	return &mcp.CreateMessageResult{Role: "assistant", Model: "test-model", Content: &mcp.TextContent{Text: text}}, nil
-}
-
-func (c *goClient) elicit(ctx context.Context, _ *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
-	c.mu.Lock()
-	step := c.step
-	c.mu.Unlock()
-	if step.Cancel != "" {
-		<-ctx.Done() // the user reads on
-		c.remember("withdrawn", "{}")
-		return nil, ctx.Err()
-	}
-	return &mcp.ElicitResult{Action: "accept", Content: step.Answer}, nil
 }

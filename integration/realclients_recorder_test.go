@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// recorder passes everything on to a server, and remembers what the server is told, in these words: "DELETE"; the method of
-// a notification; "cancelled NAME" for a call of a tool, if a call with that id was made in the same session.
+// recorder passes everything on to a server, and remembers what the server is told, in these words: "GET", "DELETE"; "initialize NAME
+// VERSION" of a client; the method of a notification; "cancelled NAME" for a call of a tool, if a call with that id was made in the same session.
 type recorder struct {
 	URL string
 
@@ -52,9 +52,20 @@ func (r *recorder) has(want string) bool {
 	return slices.Contains(r.told, want)
 }
 
+func (r *recorder) count(what string) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, told := range r.told {
+		if told == what {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *recorder) hear(request *http.Request) {
-	if request.Method == http.MethodDelete {
-		r.remember("DELETE")
+	if request.Method != http.MethodPost {
+		r.remember(request.Method)
 	}
 	if request.Method != http.MethodPost {
 		return
@@ -68,8 +79,10 @@ func (r *recorder) hear(request *http.Request) {
 		ID     json.RawMessage
 		Method string
 		Params struct {
-			Name      string
-			RequestID json.RawMessage
+			Name            string
+			RequestID       json.RawMessage
+			ProtocolVersion string
+			ClientInfo      struct{ Name string }
 		}
 	}
 	if json.Unmarshal(body, &m) != nil {
@@ -77,6 +90,8 @@ func (r *recorder) hear(request *http.Request) {
 	}
 	session := request.Header.Get("Mcp-Session-Id") + " "
 	switch {
+	case m.Method == "initialize":
+		r.remember("initialize " + m.Params.ClientInfo.Name + " " + m.Params.ProtocolVersion)
 	case m.Method == "tools/call":
 		r.mu.Lock()
 		defer r.mu.Unlock()

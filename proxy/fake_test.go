@@ -43,6 +43,7 @@ type fake struct {
 	origin    discovery.Origin // File if empty
 	timeout   time.Duration
 	forget    bool // keep nothing of what comes
+	stays     bool // over stdio: does not end by itself
 
 	initialize string                                     // the result of initialize
 	lists      func(method, cursor string) string         // results of lists; may change at any time
@@ -143,6 +144,9 @@ func (f *fake) spec() discovery.Spec {
 	case overStdio:
 		s.Transport, s.Command = discovery.Stdio, []string{os.Args[0]}
 		s.Env = map[string]string{childVariable: f.url, "GORACE": exitAtOnce}
+		if f.stays {
+			s.Env[stayVariable] = "1"
+		}
 	case overSSE:
 		s.Transport, s.URL = discovery.SSE, f.url+"/sse"
 	default:
@@ -441,6 +445,9 @@ func (f *fake) serveStream(w http.ResponseWriter, r *http.Request, s *fakeSessio
 // and from the address that the variable has, where the fake is.
 const childVariable = "PROXY_TEST_CHILD"
 
+// stayVariable lets such a server stay when its streams have ended.
+const stayVariable = "PROXY_TEST_CHILD_STAYS"
+
 // exitAtOnce keeps a process that looks for data races from sleeping at its end.
 const exitAtOnce = "atexit_sleep_ms=0"
 
@@ -459,6 +466,9 @@ func init() {
 		_ = conn.(*net.TCPConn).CloseWrite()
 	}()
 	_, _ = io.Copy(os.Stdout, conn)
+	if os.Getenv(stayVariable) != "" {
+		time.Sleep(time.Hour)
+	}
 	os.Exit(0)
 }
 

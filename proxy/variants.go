@@ -98,13 +98,17 @@ func (l *link) listVariant(to *declaration) *features {
 	if !l.takePlace() {
 		return known
 	}
-	defer l.leavePlace()
 	session, err := l.dialAs(ctx, to.capabilities)
 	if err != nil {
+		l.leavePlace()
 		l.log.Debug("list for other capabilities", "capabilities", to.names, "err", err)
 		return known
 	}
-	defer session.Close()
+	// Clients wait for the list, and a process may take seconds to end.
+	defer l.hub.closers.Go(func() {
+		session.Close()
+		l.leavePlace()
+	})
 	offered := listAll(ctx, session, known)
 	if ctx.Err() != nil || isDone(session) {
 		return known

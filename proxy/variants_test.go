@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"mcphub/discovery"
 	"mcphub/proxy/jsonrpc"
 	"mcphub/proxy/mcpserver"
 )
@@ -69,6 +70,18 @@ func TestListsByCapabilities(t *testing.T) {
 			equal(t, "call of what another declaration shows", client.call(`tools/call {"name":"srv__with_roots"}`)[0],
 				`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"unknown tool: srv__with_roots"}}`)
 		})
+	}
+}
+
+// TestListsOfSlowProcesses lists a server whose processes take seconds to end: nobody waits for that.
+func TestListsOfSlowProcesses(t *testing.T) {
+	t.Parallel()
+	server := listingByCapabilities("srv", overStdio)
+	server.isolation, server.stays = discovery.IsolationSession, true
+	f := newFleet(t, server)
+	for _, name := range []string{"sampling", "roots", "elicitation"} {
+		client := f.connect("/mcp", "c", `{"`+name+`":{}}`)
+		equal(t, "call", client.result(`tools/call {"name":"srv__with_%s"}`, name), `{"content":[]}`)
 	}
 }
 

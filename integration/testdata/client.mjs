@@ -10,8 +10,8 @@ const { Client } = require("@modelcontextprotocol/sdk/client/index.js");
 const { StreamableHTTPClientTransport } = require("@modelcontextprotocol/sdk/client/streamableHttp.js");
 const types = require("@modelcontextprotocol/sdk/types.js");
 
-const { url, steps } = JSON.parse(readFileSync(0, "utf8"));
-const patience = 15_000;
+const { url, version, steps } = JSON.parse(readFileSync(0, "utf8"));
+const patience = 30_000;
 
 const heard = new Map(); // what came by itself, by method, until a step awaits it
 const waiting = new Set(); // called at everything that comes
@@ -24,45 +24,65 @@ function hear(method, params = {}) {
   if (current?.cancel === method) cancel.abort();
 }
 
-const client = new Client(
-  { name: "typescript", version: "1" },
-  { capabilities: { sampling: {}, elicitation: {}, roots: { listChanged: true } } },
-);
-const transport = new StreamableHTTPClientTransport(new URL(url));
+const capabilities = {
+  sampling: { tools: {}, context: {} },
+  elicitation: { form: { applyDefaults: true }, url: {} },
+  roots: { listChanged: true },
+};
+const client = new Client({ name: "typescript", version: "1" }, { capabilities });
+let transport = new StreamableHTTPClientTransport(new URL(url));
+const send = transport.send.bind(transport);
+transport.send = (message, options) => {
+  if (message.method === "initialize") message.params.protocolVersion = version; // the client has no option for it
+  return send(message, options);
+};
 const roots = [{ uri: "file:///first", name: "first" }];
 
 client.fallbackNotificationHandler = async ({ method, params }) => hear(method, params);
 client.setRequestHandler(types.ListRootsRequestSchema, () => ({ roots }));
-client.setRequestHandler(types.CreateMessageRequestSchema, ({ params }) => {
+client.setRequestHandler(types.CreateMessageRequestSchema, async ({ params }) => {
   hear("sampling/createMessage", params);
-  const text = `sampled: ${params.messages[0].content.text}`;
-  return { role: "assistant", model: "test-model", content: { type: "text", text } };
+  await meet();
+  const answer = { role: "assistant", model: "test-model" };
+  let content = [params.messages.at(-1).content].flat()[0];
+  if (content.type === "tool_result") {
+    content = content.content[0];
+  } else if (params.tools) {
+    const use = { type: "tool_use", id: "use-1", name: params.tools[0].name, input: { city: "Graz" } };
+    return { ...answer, stopReason: "toolUse", content: [{ type: "text", text: "let me see" }, use] };
+  }
+  return { ...answer, content: { type: "text", text: `sampled: ${content.text}` } };
 });
-client.setRequestHandler(types.ElicitRequestSchema, ({ params }, { signal }) => {
+client.setRequestHandler(types.ElicitRequestSchema, async ({ params }, { signal }) => {
   hear("elicitation/create", params);
+  await meet();
+  if (params.mode === "url") return { action: "accept" };
   if (!current.cancel) return { action: "accept", content: current.answer };
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(hear("withdrawn")))); // the user reads on
 });
 
+async function meet() {
+  if (current.meet) await fetch(current.meet);
+}
+
 const lists = {
-  tools: (params) => client.listTools(params).then((r) => [r, r.tools.map((tool) => tool.name)]),
-  prompts: (params) => client.listPrompts(params).then((r) => [r, r.prompts.map((prompt) => prompt.name)]),
-  resources: (params) => client.listResources(params).then((r) => [r, r.resources.map((resource) => resource.uri)]),
-  templates: (params) =>
-    client.listResourceTemplates(params).then((r) => [r, r.resourceTemplates.map((template) => template.uriTemplate)]),
+  tools: (params) => client.listTools(params).then((r) => [r, r.tools, "name"]),
+  prompts: (params) => client.listPrompts(params).then((r) => [r, r.prompts, "name"]),
+  resources: (params) => client.listResources(params).then((r) => [r, r.resources, "uri"]),
+  templates: (params) => client.listResourceTemplates(params).then((r) => [r, r.resourceTemplates, "uriTemplate"]),
 };
 
 async function list(kind) {
-  const names = [];
+  const features = new Map();
   let pages = 0;
   let cursor;
   do {
-    const [page, more] = await lists[kind](cursor === undefined ? {} : { cursor });
-    names.push(...more);
+    const [page, more, name] = await lists[kind](cursor === undefined ? {} : { cursor });
+    for (const feature of more) features.set(feature[name], feature);
     pages++;
     cursor = page.nextCursor;
   } while (cursor !== undefined);
-  return { pages, names };
+  return { pages, features };
 }
 
 async function call({ name, arguments: args }) {
@@ -74,6 +94,32 @@ async function call({ name, arguments: args }) {
     if (cancel.signal.aborted) return { cancelled: true };
     throw err;
   }
+}
+
+// resume drops the connection in the middle of a call, and takes the call up on another one of the same session.
+async function resume({ name, arguments: args }) {
+  const { sessionId } = transport;
+  const all = []; // progress of both clients
+  let token;
+  const params = { name, arguments: args, _meta: { progressToken: "resumed" } };
+  const lost = new Promise((resolve) => {
+    client.setNotificationHandler(types.ProgressNotificationSchema, ({ params }) => {
+      all.push(params);
+      resolve();
+    });
+  });
+  const onresumptiontoken = (latest) => (token = latest);
+  const call = client.request({ method: "tools/call", params }, types.CallToolResultSchema, { onresumptiontoken });
+  call.catch(() => {}); // it ends with the client
+  await lost;
+  await client.close();
+
+  transport = new StreamableHTTPClientTransport(new URL(url), { sessionId });
+  transport.setProtocolVersion(version);
+  client.setNotificationHandler(types.ProgressNotificationSchema, ({ params }) => void all.push(params));
+  await client.connect(transport);
+  const result = await client.request({ method: "tools/call", params }, types.CallToolResultSchema, { resumptionToken: token });
+  return { result, all };
 }
 
 function awaitMessage({ name, until }) {
@@ -106,8 +152,13 @@ const verbs = {
     };
   },
   ping: () => client.ping(),
-  list: ({ name }) => list(name),
+  list: async ({ name }) => {
+    const { pages, features } = await list(name);
+    return { pages, names: [...features.keys()] };
+  },
+  show: async ({ name, of }) => (await list(name)).features.get(of),
   call,
+  resume,
   read: ({ uri }) => client.readResource({ uri }),
   prompt: ({ name, arguments: args }) => client.getPrompt({ name, arguments: args }),
   complete: ({ name, uri, arguments: argument, context }) => {
@@ -135,7 +186,7 @@ for (current of steps) {
   try {
     outcome = await verbs[current.do](current);
   } catch (err) {
-    outcome = { error: { code: err.code, message: err.message } };
+    outcome = { error: { code: err.code, message: err.message, data: err.data } };
   }
   process.stdout.write(JSON.stringify(outcome) + "\n");
 }

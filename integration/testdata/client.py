@@ -3,16 +3,19 @@ JSON for each step. realclients_test.go has the words of the script."""
 
 import json
 import sys
+import urllib.request
 import warnings
 
 import anyio
+import mcp.client.session
 import mcp_types as types
 from mcp import Client, MCPError
 
 warnings.simplefilter("ignore")  # logging, sampling and roots are deprecated since 2026-07-28
 
-PATIENCE = 15
+PATIENCE = 30
 script = json.load(sys.stdin)
+mcp.client.session.LATEST_HANDSHAKE_VERSION = script["version"]  # the client has no option for it
 step = {}  # the current one
 heard = {}  # what came by itself, by method, until a step awaits it
 news = anyio.Event()  # set, and replaced, at everything that comes
@@ -47,19 +50,39 @@ async def on_progress(progress, total, message):
     hear("notifications/progress", whole | ({"message": message} if message else {}))
 
 
+async def meet():
+    if "meet" in step:
+        await anyio.to_thread.run_sync(urllib.request.urlopen, step["meet"])
+
+
 async def on_sampling(context, params):
     hear("sampling/createMessage", dump(params))
-    content = types.TextContent(type="text", text=f"sampled: {params.messages[0].content.text}")
-    return types.CreateMessageResult(role="assistant", model="test-model", content=content)
+    await meet()
+    content = params.messages[-1].content
+    if isinstance(content, list):
+        content = content[0]
+    if content.type == "tool_result":
+        content = content.content[0]
+    elif params.tools:
+        use = types.ToolUseContent(id="use-1", name=params.tools[0].name, input={"city": "Graz"})
+        blocks = [types.TextContent(text="let me see"), use]
+        return types.CreateMessageResultWithTools(
+            role="assistant", model="test-model", content=blocks, stop_reason="toolUse"
+        )
+    text = types.TextContent(text=f"sampled: {content.text}")
+    return types.CreateMessageResult(role="assistant", model="test-model", content=text)
 
 
 async def on_elicitation(context, params):
     hear("elicitation/create", dump(params))
+    await meet()
     if step.get("cancel"):
         try:
             await anyio.sleep_forever()  # the user reads on
         finally:
             hear("withdrawn", {})
+    if params.mode == "url":
+        return types.ElicitResult(action="accept")
     return types.ElicitResult(action="accept", content=step.get("answer"))
 
 
@@ -74,14 +97,14 @@ async def every(client, kind):
         "resources": (client.list_resources, "resources", "uri"),
         "templates": (client.list_resource_templates, "resource_templates", "uri_template"),
     }[kind]
-    names, pages, cursor = [], 0, None
+    features, pages, cursor = {}, 0, None
     while True:
         page = await method(cursor=cursor)
-        names += [str(getattr(item, name)) for item in getattr(page, items)]
+        features |= {str(getattr(item, name)): dump(item) for item in getattr(page, items)}
         pages += 1
         cursor = page.next_cursor
         if cursor is None:
-            return {"pages": pages, "names": names}
+            return pages, features
 
 
 async def call(client, name, arguments):
@@ -122,7 +145,10 @@ async def do(client, step):
         case "ping":
             return dump(await client.send_ping())
         case "list":
-            return await every(client, name)
+            pages, features = await every(client, name)
+            return {"pages": pages, "names": list(features)}
+        case "show":
+            return (await every(client, name))[1][step["of"]]
         case "call":
             return await call(client, name, arguments)
         case "read":
@@ -148,7 +174,7 @@ async def outcome(client):
     try:
         return await do(client, step)
     except MCPError as err:
-        return {"error": {"code": err.error.code, "message": err.error.message}}
+        return {"error": {"code": err.error.code, "message": err.error.message, "data": err.error.data}}
     except Exception as err:
         return {"error": {"message": repr(err)}}
 
@@ -159,8 +185,12 @@ async def main():
     assert end["do"] == "end"
     options = {
         "mode": "legacy",
+        "client_info": types.Implementation(name="python", version="1"),
         "message_handler": on_message,
         "sampling_callback": on_sampling,
+        "sampling_capabilities": types.SamplingCapability(
+            tools=types.SamplingToolsCapability(), context=types.SamplingContextCapability()
+        ),
         "elicitation_callback": on_elicitation,
         "list_roots_callback": on_roots,
     }

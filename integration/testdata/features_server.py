@@ -1,4 +1,5 @@
-"""A FastMCP server with one feature of each kind, on 127.0.0.1, at /mcp of the port given as the only argument.
+"""A FastMCP server with one feature of each kind, on 127.0.0.1, at /mcp of the port given as the only argument, or over
+stdio without one. Over HTTP it numbers its events.
 
 FastMCP offers no subscriptions to legacy clients, so there are none here.
 """
@@ -6,8 +7,11 @@ FastMCP offers no subscriptions to legacy clients, so there are none here.
 import asyncio
 import sys
 
+import described
 import mcp_types as types
+import uvicorn
 from fastmcp import Context, FastMCP
+from fastmcp.server.event_store import EventStore
 from fastmcp.utilities.types import Image
 
 PIXEL = bytes.fromhex("89504e470d0a1a0a")  # how every PNG begins
@@ -36,9 +40,10 @@ def fail() -> str:
 
 
 @server.tool
-async def count(steps: int, ctx: Context) -> str:
+async def count(steps: int, ctx: Context, pause: float = 0) -> str:
     """Counts, and reports progress at each step."""
     for step in range(steps):
+        await asyncio.sleep(pause)
         await ctx.report_progress(step + 1, steps, f"step {step + 1}")
     return f"counted {steps}"
 
@@ -143,4 +148,9 @@ def complete(ref, argument, context):
     return [f"{name} of the {kind}" for name in names if name.startswith(argument.value)]
 
 
-server.run(transport="http", host="127.0.0.1", port=int(sys.argv[1]), show_banner=False)
+described.add_to(server)
+if len(sys.argv) > 1:
+    app = server.http_app(event_store=EventStore(), retry_interval=50)
+    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), ws="none", timeout_graceful_shutdown=2)
+else:
+    server.run(show_banner=False)

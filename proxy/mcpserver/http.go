@@ -98,6 +98,12 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, endpoint string) {
 		fail(w, nil, err)
 		return
 	}
+	if st != nil && st.endsAfter(after) {
+		// A call that was cancelled has no response. Some clients come back for it:
+		// so they are told not to connect again (HTML, server-sent events).
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	c := newConnection(w, r, s.options.Heartbeat)
 	c.ended = make(chan struct{})
 	if st == nil {

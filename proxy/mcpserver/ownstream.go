@@ -115,6 +115,11 @@ func (s *Session) adopt(st *stream) bool {
 	}
 	before, opened := s.own, s.opened
 	s.own, s.opened = st, nil
+	s.remember(st)
+	if before != nil && before != st {
+		delete(s.streams, before.number) // the client has begun anew; it would crowd out streams of calls
+		before.forget()
+	}
 	s.tell()
 	s.mu.Unlock()
 	if before != nil && before != st {

@@ -118,6 +118,12 @@ func (s *Session) keep(st *stream) {
 	}
 	s.lastStream++
 	st.number = s.lastStream
+	s.remember(st)
+}
+
+// remember puts a stream that has its number among those that can be resumed. s.mu
+// is held.
+func (s *Session) remember(st *stream) {
 	if s.streams == nil {
 		s.streams = make(map[int64]*stream)
 	}
@@ -157,6 +163,13 @@ func (st *stream) isOver(then time.Time) bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return !st.over.IsZero() && !st.over.After(then)
+}
+
+// endsAfter reports whether nothing comes after an event, now or later.
+func (st *stream) endsAfter(number int64) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return !st.over.IsZero() && number+1 >= st.base+int64(len(st.log))
 }
 
 // streamFor returns the stream that a GET is to carry, and after which event: the

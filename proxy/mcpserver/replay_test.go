@@ -144,6 +144,56 @@ func TestKeptStreamsHaveABound(t *testing.T) {
 	})
 }
 
+// A client that comes back when it has had everything is told not to come again.
+func TestResumeWhatIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, Options{}, Access{})
+		id := h.initialize("/mcp")
+		resume := func(last string) *reply { return h.do("GET", "/mcp", id, "", "Last-Event-ID: "+last) }
+		h.answer = counting(1)
+		answered := h.send(h.request("POST", "/mcp", id, call(1, `{}`)))
+		answered.expect(`"progress":0`)
+		before := answered.lastID
+		answered.expect(`"done":true`, "end")
+		check(t, "after the response", resume(answered.lastID).StatusCode, 204)
+		check(t, "before the response", resume(before).StatusCode, 200)
+
+		h.answer = func(ctx context.Context, c *Call) (jsonrpc.Raw, error) {
+			c.Send(progress(0))
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		dropped := h.send(h.request("POST", "/mcp", id, call(2, `{}`)))
+		dropped.expect(`"progress":0`)
+		h.do("POST", "/mcp", id, cancelled("2"))
+		dropped.expect("end")
+		check(t, "after the call was cancelled", resume(dropped.lastID).StatusCode, 204)
+	})
+}
+
+// A client that opens its own stream again and again loses no stream of a call by
+// that.
+func TestOwnStreamsCrowdNothingOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, Options{}, Access{})
+		id := h.initialize("/mcp")
+		h.answer = counting(1)
+		first := h.send(h.request("POST", "/mcp", id, call(1, `{}`)))
+		first.expect(`"progress":0`)
+		first.Body.Close()
+		time.Sleep(10 * time.Second)
+		for range 2 * maxStreams {
+			h.open(id).Body.Close()
+		}
+		h.do("POST", "/mcp", id, call(2, `{}`))
+		h.send(h.request("GET", "/mcp", id, "", "Last-Event-ID: "+first.lastID)).expect(`"done":true`, "end")
+		session := h.last().session
+		session.mu.Lock()
+		check(t, "streams", len(session.streams), 3)
+		session.mu.Unlock()
+	})
+}
+
 func FuzzEventID(f *testing.F) {
 	f.Add("ABCDEFGHIJ.1.2.MQ")
 	f.Add("ABCDEFGHIJ.1.2")
