@@ -17,7 +17,7 @@ import (
 func TestCancelledCallAsks(t *testing.T) {
 	onEach(t, streaming, func(t *testing.T, w wire) {
 		server := doing(w, func(x *exchange) {
-			x.send(question(`"q"`, "elicitation/create", `{"message":""}`))
+			x.send(question(string(x.ID), "elicitation/create", `{"message":""}`))
 			<-x.gone
 		})
 		server.isolation = "session"
@@ -30,7 +30,7 @@ func TestCancelledCallAsks(t *testing.T) {
 			if told.Method != "notifications/cancelled" {
 				t.Fatalf("round %d: the server was told %s before the cancellation", seen, told.text)
 			}
-			server.await("the refusal of its question", at, func(m message) bool { return string(m.ID) == `"q"` && m.Method == "" })
+			server.await("the refusal of its question", at, func(m message) bool { return m.ID != nil && m.Method == "" })
 			call.close()
 		}
 	})
