@@ -26,7 +26,7 @@ func TestRealSocketPermission(t *testing.T) {
 	if os.Getuid() != 0 || l.client.DaemonHost() != client.DefaultDockerHost {
 		t.Skip("only root can become somebody else, at the usual socket")
 	}
-	dir, err := os.MkdirTemp("", "nobody")
+	dir, err := os.MkdirTemp("/tmp", "nobody") // $TMPDIR may be closed to others
 	l.must(err)
 	defer os.RemoveAll(dir)
 	l.must(os.Chmod(dir, 0o755))
