@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/julienschmidt/httprouter"
 
@@ -42,7 +41,7 @@ func serve(asked, hurried context.Context, s *settings) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
+	listener, err := mcpserver.Listen(ctx, net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
 	if err != nil {
 		return fmt.Errorf("listen: %w; --port or MCPHUB_PORT sets another port", err)
 	}
@@ -73,12 +72,7 @@ func (a *app) run(asked, hurried context.Context, listener net.Listener) error {
 	desired := make(chan discovery.Desired)
 	work.Go(func() { a.discover(ctx, desired) })
 	work.Go(func() { a.hub.Run(hubCtx, desired) })
-	server := &http.Server{
-		Handler:           a.guard.Wrap(a.routes(), "/health"),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-	}
+	server := mcpserver.NewHTTPServer(a.guard.Wrap(a.routes(), "/health"), a.log)
 	work.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			cancel(fmt.Errorf("serve: %w", err))

@@ -41,7 +41,7 @@ func fail(w http.ResponseWriter, id jsonrpc.Raw, err error) {
 		status = http.StatusServiceUnavailable
 		setRetryAfter(w, busy.RetryAfter)
 	}
-	writeJSON(w, http.NewResponseController(w), status, jsonrpc.AppendError(nil, id, e), nil, nil)
+	writeJSON(w, status, jsonrpc.AppendError(nil, id, e), nil, nil)
 }
 
 // asError returns err as what a client is told.
@@ -57,12 +57,12 @@ func setRetryAfter(w http.ResponseWriter, d time.Duration) {
 	w.Header().Set("Retry-After", strconv.Itoa(seconds))
 }
 
-// bigBody is from where on an answer gets its length and a deadline; below, it
-// fits into net/http's buffer and the socket's.
+// bigBody is from where on an answer needs its length said; below, net/http's
+// buffer has all of it, and says.
 const bigBody = 2048
 
 // writeJSON writes an HTTP answer whose body is head, body and tail.
-func writeJSON(w http.ResponseWriter, rc *http.ResponseController, status int, head, body, tail []byte) {
+func writeJSON(w http.ResponseWriter, status int, head, body, tail []byte) {
 	h := w.Header()
 	h["Content-Type"] = contentJSON
 	size := len(head) + len(body) + len(tail)
@@ -72,17 +72,10 @@ func writeJSON(w http.ResponseWriter, rc *http.ResponseController, status int, h
 		return
 	}
 	h["Content-Length"] = []string{strconv.Itoa(size)}
-	_ = rc.SetWriteDeadline(time.Now().Add(timeToRead(size))) // not supported: none
-	defer func() { _ = rc.SetWriteDeadline(time.Time{}) }()
 	w.WriteHeader(status)
 	for _, part := range [][]byte{head, body, tail} {
 		if _, err := w.Write(part); err != nil {
 			return
 		}
 	}
-}
-
-// timeToRead returns how long a client may take to read so many bytes.
-func timeToRead(size int) time.Duration {
-	return 30*time.Second + time.Duration(size)*(time.Second/100_000)
 }

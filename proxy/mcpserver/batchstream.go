@@ -103,7 +103,7 @@ func (b *batch) conclude() {
 		}
 		array = append(array, r.response...)
 	}
-	writeJSON(b.conn.w, b.conn.rc, http.StatusOK, []byte("["), array, []byte("]"))
+	writeJSON(b.conn.w, http.StatusOK, []byte("["), array, []byte("]"))
 }
 
 // noIDs is the stream.request of a batch.

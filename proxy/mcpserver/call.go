@@ -107,7 +107,7 @@ func (s *single) serve(w http.ResponseWriter, r *http.Request) {
 		x.drop()
 	case isBusy && x.idle():
 		setRetryAfter(w, busy.RetryAfter)
-		writeJSON(w, x.conn.rc, http.StatusServiceUnavailable, head, body, tail)
+		writeJSON(w, http.StatusServiceUnavailable, head, body, tail)
 	default:
 		x.finish(head, body, tail)
 	}

@@ -29,7 +29,7 @@ func (x *exchange) close() { x.stream.close(&x.conn) }
 // plain JSON if nothing came before and the client does not prefer events.
 func (x *exchange) finish(head, body, tail []byte) {
 	if !x.conn.asEvents && x.idle() {
-		writeJSON(x.conn.w, x.conn.rc, http.StatusOK, head, body, tail)
+		writeJSON(x.conn.w, http.StatusOK, head, body, tail)
 		return
 	}
 	x.end(join(head, body, tail))

@@ -79,11 +79,6 @@ func (c *connection) open() {
 // client can still be reached. Only the one goroutine that has the right to
 // write may call it.
 func (c *connection) write(frames ...[]byte) bool {
-	size := 0
-	for _, f := range frames {
-		size += len(f)
-	}
-	_ = c.rc.SetWriteDeadline(time.Now().Add(timeToRead(size))) // not supported: no deadline
 	c.open()
 	for _, f := range frames {
 		if _, err := c.w.Write(f); err != nil {
@@ -92,7 +87,6 @@ func (c *connection) write(frames ...[]byte) bool {
 		}
 	}
 	c.broken = c.rc.Flush() != nil
-	_ = c.rc.SetWriteDeadline(time.Time{})
 	return !c.broken
 }
 
@@ -107,7 +101,6 @@ func (c *connection) cut() {
 	if err != nil {
 		return
 	}
-	_ = conn.SetWriteDeadline(time.Now().Add(timeToRead(0)))
 	_, _ = conn.Write([]byte("0\r\n\r\n")) // the last chunk (RFC 9112, section 7.1)
 	_ = conn.Close()
 }

@@ -95,13 +95,10 @@ func newHost(t *testing.T, o Options, a Access) *host {
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { h.server.Run(ctx) })
-	web := &http.Server{
-		Handler: h.guard.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h.server.Serve(w, r, r.URL.Path)
-		}), "/health"),
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0),
-	}
-	running.Go(func() { _ = web.Serve(&h.network) })
+	web := NewHTTPServer(h.guard.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.server.Serve(w, r, r.URL.Path)
+	}), "/health"), slog.New(slog.DiscardHandler))
+	running.Go(func() { _ = web.Serve(Listener{&h.network}) })
 	transport := &http.Transport{DialContext: h.network.dial, DisableCompression: true}
 	h.client = &http.Client{Transport: transport}
 	t.Cleanup(func() {

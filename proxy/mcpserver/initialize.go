@@ -22,7 +22,7 @@ func (s *Server) initialize(w http.ResponseWriter, r *http.Request, endpoint str
 		return
 	}
 	w.Header()[headerSession] = []string{session.id}
-	writeJSON(w, http.NewResponseController(w), http.StatusOK, jsonrpc.AppendResult(nil, m.ID, result), nil, nil)
+	writeJSON(w, http.StatusOK, jsonrpc.AppendResult(nil, m.ID, result), nil, nil)
 }
 
 func (s *Server) open(r *http.Request, endpoint string, m *jsonrpc.Message) (*Session, jsonrpc.Raw, error) {
