@@ -27,18 +27,19 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, endpoint string) 
 }
 
 func (s *Server) post(w http.ResponseWriter, r *http.Request, endpoint string) {
-	body, err := s.read(w, r)
-	if err != nil {
+	body := body{server: s}
+	defer body.release()
+	if err := body.read(w, r); err != nil {
 		fail(w, nil, err)
 		return
 	}
 	s.active.Add(1)
 	defer s.active.Add(-1)
-	if jsonrpc.IsBatch(body) {
-		s.postBatch(w, r, endpoint, body)
+	if jsonrpc.IsBatch(body.data) {
+		s.postBatch(w, r, endpoint, body.data)
 		return
 	}
-	m, err := parse(r, body)
+	m, err := parse(r, body.data)
 	if err != nil {
 		fail(w, m.ID, err)
 		return

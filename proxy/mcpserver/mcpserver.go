@@ -91,6 +91,7 @@ type Server struct {
 	draining atomic.Bool  // no new ones are taken
 	boot     string       // tells the streams of this process from those of others
 	kept     atomic.Int64 // bytes of the streams that can be resumed
+	bodies   atomic.Int64 // bytes of large bodies whose messages are not answered
 }
 
 // New returns a Server. Run must run as long as it serves.

@@ -1,9 +1,7 @@
 package mcpserver
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,14 +24,6 @@ const (
 	headerSession = "Mcp-Session-Id"
 	headerVersion = "Mcp-Protocol-Version"
 )
-
-// read checks the headers of a POST and reads its body.
-func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if err := checkHeaders(r); err != nil {
-		return nil, err
-	}
-	return s.body(w, r)
-}
 
 // parse reads and checks the one message of a POST. On an error the message is
 // what is known of it, never nil.
@@ -89,33 +79,6 @@ func accepts(r *http.Request, want string) bool {
 		}
 	}
 	return false
-}
-
-// body reads the whole body, up to the bound.
-func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	limit := s.options.MaxBody
-	if r.ContentLength > limit {
-		return nil, tooLarge(limit)
-	}
-	var body []byte
-	var err error
-	if r.ContentLength >= 0 {
-		body = make([]byte, r.ContentLength)
-		_, err = io.ReadFull(r.Body, body)
-	} else {
-		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	}
-	if _, over := errors.AsType[*http.MaxBytesError](err); over {
-		return nil, tooLarge(limit)
-	}
-	if err != nil {
-		return nil, refuse(http.StatusBadRequest, jsonrpc.CodeParse, "read the body: %v", err)
-	}
-	return body, nil
-}
-
-func tooLarge(limit int64) error {
-	return refuse(http.StatusRequestEntityTooLarge, jsonrpc.CodeInvalidRequest, "the body is longer than %d bytes (MCPHUB_MAX_BODY)", limit)
 }
 
 // modern returns the protocol version of a request of the modern era, empty if it
