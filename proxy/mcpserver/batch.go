@@ -55,7 +55,7 @@ func (s *Server) postBatch(w http.ResponseWriter, r *http.Request, endpoint stri
 	}
 	b := batch{session: session, draining: s.draining.Load()}
 	b.open(w, r, session, noIDs)
-	defer b.close()
+	defer b.leave()
 	b.stream.batch, b.room.L = &b, &b.stream.mu
 	switch calls := b.take(r, elements); {
 	case len(calls) == 0 && b.idle():
@@ -117,7 +117,7 @@ func (b *batch) take(r *http.Request, elements []jsonrpc.Element) (calls []func(
 		if err == nil && b.session.hear(r.Context(), m) {
 			continue
 		}
-		c := &Call{Session: b.session, Message: m, Header: r.Header, stream: &b.stream}
+		c := &Call{Session: b.session, Message: m, Header: r.Header, stream: b.stream}
 		ctx, err := b.begin(r.Context(), c, err)
 		calls = append(calls, func() { b.answer(ctx, c, err) })
 	}

@@ -94,8 +94,8 @@ type single struct {
 func (s *single) serve(w http.ResponseWriter, r *http.Request) {
 	x := &s.exchange
 	x.open(w, r, s.Session, s.Message.ID)
-	defer x.close()
-	s.stream = &x.stream
+	defer x.leave()
+	s.stream = x.stream
 	ctx, err := s.begin(r.Context())
 	var result jsonrpc.Raw
 	if err == nil {

@@ -11,19 +11,32 @@ import (
 // the POST, which it begins on. Plain JSON takes its place if nothing comes before
 // what answers. It belongs to the handler.
 type exchange struct {
-	stream stream
+	stream *stream // apart, for it may be kept when the request and its body are not
 	conn   connection
 }
 
 // open begins the stream of what request names; see stream.
 func (x *exchange) open(w http.ResponseWriter, r *http.Request, s *Session, request jsonrpc.Raw) {
 	x.conn = newConnection(w, r, s.server.options.Heartbeat)
-	x.stream.session, x.stream.request, x.stream.conn = s, request, &x.conn
+	x.stream = &stream{session: s, request: request, conn: &x.conn}
 	x.stream.beatOn(&x.conn)
 }
 
 // close waits until what is being written on the connection is out.
 func (x *exchange) close() { x.stream.close(&x.conn) }
+
+// leave ends the handler's part: the stream may be kept, but nothing by which it
+// came to be.
+func (x *exchange) leave() {
+	x.close()
+	st := x.stream
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.batch = nil
+	if st.conn == &x.conn {
+		st.conn, st.left = nil, time.Now()
+	}
+}
 
 // finish ends the stream with the response to its call: as the last event, or as
 // plain JSON if nothing came before and the client does not prefer events.
@@ -37,7 +50,7 @@ func (x *exchange) finish(head, body, tail []byte) {
 
 // end ends the stream with these messages.
 func (x *exchange) end(messages ...[]byte) {
-	st := &x.stream
+	st := x.stream
 	st.makeKnown()
 	st.mu.Lock()
 	for _, m := range messages {
@@ -47,6 +60,9 @@ func (x *exchange) end(messages ...[]byte) {
 	st.kick()
 	st.mu.Unlock()
 	x.close()
+	if st.session.server.tight() {
+		st.session.drop(st)
+	}
 }
 
 // join returns the message that its parts make.
@@ -58,7 +74,7 @@ func join(head, body, tail []byte) []byte {
 // idle reports whether nothing has been written on the connection and nothing is
 // to be, and if so ends the stream: the connection is the handler's again.
 func (x *exchange) idle() bool {
-	st := &x.stream
+	st := x.stream
 	st.mu.Lock()
 	idle := x.untouched()
 	if idle {
@@ -78,7 +94,7 @@ func (x *exchange) untouched() bool {
 
 // drop ends the stream of a call without a response.
 func (x *exchange) drop() {
-	st := &x.stream
+	st := x.stream
 	st.mu.Lock()
 	st.over = time.Now()
 	mine := st.conn == &x.conn

@@ -105,8 +105,9 @@ func (s *Session) carry(st *stream, c *connection, after int64) bool {
 	return true
 }
 
-// adopt makes st the client's own stream, in place of the one before, and puts on
-// it what waited for it. It reports false if the session has ended.
+// adopt makes st the client's own stream, in place of the one before, which nobody
+// can resume any more, and puts on it what waited for it. It reports false if the
+// session has ended.
 func (s *Session) adopt(st *stream) bool {
 	s.mu.Lock()
 	if s.over {
@@ -118,12 +119,12 @@ func (s *Session) adopt(st *stream) bool {
 	s.remember(st)
 	if before != nil && before != st {
 		delete(s.streams, before.number) // the client has begun anew; it would crowd out streams of calls
-		before.forget()
 	}
 	s.tell()
 	s.mu.Unlock()
 	if before != nil && before != st {
 		before.disconnect()
+		before.forget()
 	}
 	if opened != nil {
 		close(opened)

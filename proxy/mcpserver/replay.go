@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -32,7 +33,7 @@ func (id eventID) String() string {
 
 // parseEventID reads what String wrote.
 func parseEventID(text string) (id eventID, err error) {
-	parts := strings.Split(text, ".")
+	parts := strings.SplitN(text, ".", 5)
 	if len(parts) == 4 {
 		if id.request, err = parseRequest(parts[3]); err != nil {
 			return id, err
@@ -43,8 +44,8 @@ func parseEventID(text string) (id eventID, err error) {
 	}
 	id.boot = parts[0]
 	var streamErr, numberErr error
-	id.stream, streamErr = strconv.ParseInt(parts[1], 36, 64)
-	id.number, numberErr = strconv.ParseInt(parts[2], 36, 64)
+	id.stream, streamErr = strconv.ParseInt(parts[1], 36, 63)
+	id.number, numberErr = strconv.ParseInt(parts[2], 36, 63) // so that one more is a number too
 	if streamErr != nil || numberErr != nil || id.stream < 0 || id.number < 0 {
 		return id, errEventID
 	}
@@ -117,7 +118,7 @@ func (s *Session) keep(st *stream) {
 		s.forgetOldest()
 	}
 	s.lastStream++
-	st.number = s.lastStream
+	st.number, st.request = s.lastStream, slices.Clone(st.request) // which is a part of the whole body
 	s.remember(st)
 }
 
@@ -139,6 +140,15 @@ func (s *Session) forgetOldest() {
 			return
 		}
 	}
+}
+
+// drop forgets a stream, whoever may want to resume it: its calls are answered with
+// an error then.
+func (s *Session) drop(st *stream) {
+	s.mu.Lock()
+	delete(s.streams, st.number)
+	s.mu.Unlock()
+	st.forget()
 }
 
 // forgetStreams forgets the streams that have been over for long enough, and the
@@ -199,6 +209,9 @@ func (s *Session) kept(id eventID) *stream {
 	defer s.mu.Unlock()
 	st := s.streams[id.stream]
 	if st == nil || id.boot != s.server.boot || st.request == nil && st != s.own {
+		return nil
+	}
+	if !bytes.Equal(st.request, id.request) && !bytes.Equal(st.request, noIDs) { // of another session, or made up
 		return nil
 	}
 	return st

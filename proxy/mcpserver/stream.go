@@ -10,7 +10,8 @@ import (
 const (
 	maxQueued  = 1 << 20         // bytes unread from which on no more is taken; one message may be longer
 	maxKept    = 256 << 10       // bytes on a stream that are kept after they were written
-	maxKeptAll = 64 << 20        // the same of all streams together; beyond, what was written is dropped
+	maxKeptAll = 64 << 20        // bytes on all streams together; beyond, no more is kept than must be
+	maxTight   = 64 << 10        // maxQueued, while it is beyond
 	keepFor    = 5 * time.Minute // how long a stream that is over can be resumed
 )
 
@@ -61,7 +62,7 @@ func (st *stream) add(now bool, by *Call, messages ...[]byte) bool {
 	if now && !st.isRead() {
 		return false
 	}
-	if !st.over.IsZero() || by != nil && by.done || st.unread() >= maxQueued {
+	if !st.over.IsZero() || by != nil && by.done || st.unread() >= st.session.server.queue() {
 		return false
 	}
 	st.settle()
@@ -70,6 +71,17 @@ func (st *stream) add(now bool, by *Call, messages ...[]byte) bool {
 	}
 	st.kick()
 	return true
+}
+
+// tight reports whether the streams keep too much.
+func (s *Server) tight() bool { return s.kept.Load() > maxKeptAll }
+
+// queue returns how much one stream may have unread.
+func (s *Server) queue() int {
+	if s.tight() {
+		return maxTight
+	}
+	return maxQueued
 }
 
 // makeKnown gives the stream its number, with the first event.
@@ -101,7 +113,7 @@ func (st *stream) append(frame []byte) {
 	st.log = append(st.log, frame)
 	st.grow(len(frame))
 	kept := maxKept
-	if st.session.server.kept.Load() > maxKeptAll {
+	if st.session.server.tight() {
 		kept = 0
 	}
 	for st.base < st.sent && st.size > kept {
