@@ -2,6 +2,7 @@ package mcpserver
 
 import (
 	"errors"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,16 @@ var (
 	errDeleted   = errors.New("the session was ended by its client")
 	errCancelled = errors.New("the client cancelled the request")
 )
+
+const (
+	maxCalls = 1024     // of one session that are being answered; those whose client is gone go on
+	maxID    = 16 << 10 // bytes of a request's id, which every event of its stream carries
+)
+
+var errTooManyCalls = &BusyError{
+	Reason:     "too many calls of this session are being answered (" + strconv.Itoa(maxCalls) + ")",
+	RetryAfter: time.Second,
+}
 
 // Session is one client's session at one endpoint. It holds no goroutine of its
 // own; while no request and no stream is open it costs its memory only.
@@ -130,6 +141,12 @@ func (s *Session) register(c *Call) error {
 	defer s.mu.Unlock()
 	if s.over {
 		return errEnded
+	}
+	if len(c.Message.ID) > maxID {
+		return jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "the id of the request is longer than %d bytes", maxID)
+	}
+	if len(s.calls) >= maxCalls {
+		return errTooManyCalls
 	}
 	if s.calls[string(c.Message.ID)] != nil {
 		return jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "a request with the id %.100s is still being answered", c.Message.ID)
