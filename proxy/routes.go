@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/julienschmidt/httprouter"
@@ -19,7 +20,7 @@ func (h *Hub) Routes(router *httprouter.Router) {
 func (h *Hub) serve(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
 	endpoint := r.URL.Path
 	if v := h.view(); v.catalogs[endpoint] == nil && v.desiredKnown {
-		http.Error(w, "no such server or group: "+endpoint, http.StatusNotFound)
+		http.Error(w, fmt.Sprintf("no such server or group: %.200s", endpoint), http.StatusNotFound)
 		return
 	}
 	h.clients.Serve(w, r, endpoint)

@@ -112,7 +112,7 @@ func (ru *rule) opens(r *http.Request) bool {
 	if !ru.enabled {
 		return true
 	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	scheme, token, _ := strings.Cut(combined(r, "Authorization"), " ")
 	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
 	return subtle.ConstantTimeCompare(sum[:], ru.token[:]) == 1 && strings.EqualFold(scheme, "Bearer")
 }
@@ -151,7 +151,7 @@ func (g *Guard) Wrap(next http.Handler, public ...string) http.Handler {
 // origin checks the Origin header (RFC 6454) and, where it is allowed, lets the
 // page read the answer (https://fetch.spec.whatwg.org/#http-cors-protocol).
 func (a *access) origin(w http.ResponseWriter, r *http.Request) bool {
-	origin := r.Header.Get("Origin")
+	origin := combined(r, "Origin")
 	if origin == "" {
 		return true
 	}
@@ -163,6 +163,10 @@ func (a *access) origin(w http.ResponseWriter, r *http.Request) bool {
 	w.Header().Set("Access-Control-Expose-Headers", "Mcp-Session-Id, WWW-Authenticate, Retry-After")
 	return true
 }
+
+// combined returns a header that may be there several times as it reads in one line
+// (RFC 9110, section 5.2): no value of several counts for itself.
+func combined(r *http.Request, name string) string { return strings.Join(r.Header[name], ", ") }
 
 func loopbackOrigin(origin string) bool {
 	u, err := url.Parse(origin)

@@ -10,6 +10,10 @@ import (
 // Serve answers one HTTP request to an endpoint: the endpoint's own path, by
 // which its sessions are known. The Guard has let it through.
 func (s *Server) Serve(w http.ResponseWriter, r *http.Request, endpoint string) {
+	if err := checkOnce(r); err != nil {
+		fail(w, nil, err)
+		return
+	}
 	switch {
 	case r.Method == http.MethodPost:
 		s.post(w, r, endpoint)
@@ -94,7 +98,7 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, endpoint string) {
 		return
 	}
 	defer session.leave()
-	st, after, lost, err := session.streamFor(r.Header.Get("Last-Event-Id"))
+	st, after, lost, err := session.streamFor(r.Header.Get(headerEvent))
 	if err != nil {
 		fail(w, nil, err)
 		return

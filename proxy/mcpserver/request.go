@@ -23,6 +23,7 @@ const (
 const (
 	headerSession = "Mcp-Session-Id"
 	headerVersion = "Mcp-Protocol-Version"
+	headerEvent   = "Last-Event-Id"
 )
 
 // parse reads and checks the one message of a POST. On an error the message is
@@ -42,13 +43,26 @@ func parse(r *http.Request, body []byte) (*jsonrpc.Message, error) {
 // send no Accept, or one for everything, are taken at their best.
 func checkHeaders(r *http.Request) error {
 	if content := r.Header.Get("Content-Type"); content != "" && !mediaType(content, "application/json") {
-		return refuse(http.StatusUnsupportedMediaType, jsonrpc.CodeInvalidRequest, "Content-Type is %q; it must be application/json", content)
+		return refuse(http.StatusUnsupportedMediaType, jsonrpc.CodeInvalidRequest, "Content-Type is %.100q; it must be application/json", content)
 	}
 	if !accepts(r, "application/json") || !accepts(r, "text/event-stream") {
 		return refuse(http.StatusNotAcceptable, jsonrpc.CodeInvalidRequest, "Accept must have application/json and text/event-stream")
 	}
 	return checkVersion(r)
 }
+
+// checkOnce refuses a header that could be read in two ways: one part of the way
+// takes the first of two values, another the last.
+func checkOnce(r *http.Request) error {
+	for _, name := range singleHeaders {
+		if values := r.Header[name]; len(values) > 1 {
+			return refuse(http.StatusBadRequest, jsonrpc.CodeInvalidRequest, "%s is there %d times; send it once", name, len(values))
+		}
+	}
+	return nil
+}
+
+var singleHeaders = []string{headerSession, headerVersion, headerEvent, "Content-Type"}
 
 func checkVersion(r *http.Request) error {
 	version := r.Header.Get(headerVersion)
@@ -97,6 +111,6 @@ func modern(r *http.Request, m *jsonrpc.Message) string {
 // (2026-07-28/basic/versioning), so that it falls back to initialize.
 func unsupported(version string) error {
 	e := jsonrpc.Errorf(codeUnsupportedVersion, "protocol version %.40s is not served here", version)
-	e.Data = fmt.Appendf(nil, `{"supported":["%s"],"requested":%s}`, strings.Join(legacyVersions, `","`), jsonrpc.Quote(version))
+	e.Data = fmt.Appendf(nil, `{"supported":["%s"],"requested":%s}`, strings.Join(legacyVersions, `","`), jsonrpc.Quote(fmt.Sprintf("%.40s", version)))
 	return &refusal{http.StatusBadRequest, e}
 }
