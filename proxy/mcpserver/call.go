@@ -84,6 +84,10 @@ func (c *Call) response(ctx context.Context, result jsonrpc.Raw, err error) (hea
 	}
 }
 
+// maxResults bounds the bytes of large results that are being written, all together:
+// a client may take its time to read one.
+const maxResults = 128 << 20
+
 // single is a call that came by itself.
 type single struct {
 	Call
@@ -100,6 +104,13 @@ func (s *single) serve(w http.ResponseWriter, r *http.Request) {
 	var result jsonrpc.Raw
 	if err == nil {
 		result, err = s.run(ctx)
+	}
+	if size := len(result); size > firstPiece {
+		results := &s.Session.server.results
+		defer results.Add(-int64(size)) // when it is out
+		if results.Add(int64(size)) > maxResults {
+			result, err = nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "the call was answered, but its result of %d bytes is dropped: too many large ones have not been read", size)
+		}
 	}
 	head, body, tail := s.response(ctx, result, err)
 	switch busy, isBusy := errors.AsType[*BusyError](err); {

@@ -92,6 +92,7 @@ type Server struct {
 	boot     string       // tells the streams of this process from those of others
 	kept     atomic.Int64 // bytes of the streams that can be resumed
 	bodies   atomic.Int64 // bytes of large bodies whose messages are not answered
+	results  atomic.Int64 // bytes of large results that are not written
 }
 
 // New returns a Server. Run must run as long as it serves.
