@@ -154,11 +154,12 @@ func (s *Server) Each(f func(*Session)) {
 	}
 }
 
-// putAway frees what sessions hold that are idle, and returns how many were. Their
+// putAway frees what sessions hold that are idle, and returns how many are gone:
+// another request may have ended one that it has not taken out of the table. Their
 // ids stay good.
 func (s *Server) putAway(sessions []*Session) (n int) {
 	for _, session := range sessions {
-		if session.endIdle(errPutAway) {
+		if session.endIdle(errPutAway) || session.hasEnded() {
 			s.sessions.remove(session)
 			n++
 		}
