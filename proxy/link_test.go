@@ -181,6 +181,8 @@ func (r *remote) answer(w http.ResponseWriter, m *jsonrpc.Message) {
 	case "tools/call":
 		time.Sleep(r.slow)
 		result = `{"content":[]}`
+	case "resources/read":
+		result = `{"contents":[{"uri":"a://1","text":"` + strings.Repeat("x", 10<<20) + `"}]}`
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(jsonrpc.AppendResult(nil, m.ID, jsonrpc.Raw(result)))
