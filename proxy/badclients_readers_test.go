@@ -68,7 +68,7 @@ func unreadCall(t *testing.T, y *yard) {
 	const calls = 6
 	var conns []net.Conn
 	for i := range calls { // 10 MB each
-		conns = append(conns, y.unread(session, "POST", toolCall(fmt.Sprint(i), "chatty")))
+		conns = append(conns, y.unread(session, "POST", toolCall(fmt.Sprint(100+i), "chatty")))
 	}
 	y.eventually("the server got rid of all", func() bool { return y.chatted.Load() == calls })
 	y.grown(before, calls*5<<20)
@@ -86,7 +86,7 @@ func unreadResults(t *testing.T, y *yard) {
 	const calls = 14 // 10 MB each
 	var conns []net.Conn
 	for i := range calls {
-		conns = append(conns, y.unread(session, "POST", toolCall(fmt.Sprint(i), "big")))
+		conns = append(conns, y.unread(session, "POST", toolCall(fmt.Sprint(100+i), "big")))
 	}
 	y.eventually("the server has answered all", func() bool { return y.large.Load() == calls })
 	y.grown(before, 240<<20) // each result with the buffer that it was read into
