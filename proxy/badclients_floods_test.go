@@ -86,13 +86,17 @@ func manyInitializes(t *testing.T, y *yard) {
 // awayFlood makes more calls than may wait for a server. When it comes back, those
 // that waited are answered.
 func awayFlood(t *testing.T, y *yard) {
+	const most = 64 // as the hub has it
 	session := y.open("flood", `{}`)
 	y.away.Store(true)
 	y.srv.breakDown()
 	y.eventually("the server is away", func() bool { return y.hub.view().servers["srv"].phase != connected })
+	y.hub.held.Add(256 << 20) // as if others waited with so much
+	want(t, "beyond the bytes", y.mustPost(session, toolCall(`"held"`, "do")).status, http.StatusServiceUnavailable)
+	y.hub.held.Add(-256 << 20)
 	var refused, answered atomic.Int64
 	var group sync.WaitGroup
-	for i := range 3 * maxWaiting {
+	for i := range 3 * most {
 		group.Go(func() {
 			got, err := y.post(session, toolCall(fmt.Sprint(i), "do"))
 			switch {
@@ -107,15 +111,11 @@ func awayFlood(t *testing.T, y *yard) {
 			}
 		})
 	}
-	y.eventually("all beyond the bound are refused", func() bool { return refused.Load() == 2*maxWaiting })
-	y.hub.held.Add(maxHeld) // as if others waited with so much
-	got := y.mustPost(session, toolCall(`"held"`, "do"))
-	want(t, "beyond the bytes", got.status, http.StatusServiceUnavailable)
-	y.hub.held.Add(-maxHeld)
+	y.eventually("all beyond the bound are refused", func() bool { return refused.Load() == 2*most })
 	y.srv.start(t)
 	y.declare(y.good, y.srv)
 	group.Wait()
-	want(t, "answered when the server was back", answered.Load(), maxWaiting)
+	want(t, "answered when the server was back", answered.Load(), most)
 	y.awaitPhase("srv", connected)
 	y.away.Store(false)
 	y.delete(session)

@@ -90,7 +90,7 @@ var slowClients = []struct {
 	}},
 	{"sessions left alone", func(t *testing.T, l *lane) {
 		for range 100 {
-			newBubbleClient(t, l.hub)
+			newBubbleClient(t, l.hub).has("good__echo")
 		}
 		time.Sleep(time.Hour + 2*time.Minute)
 		if n := l.hub.clients.Sessions(); n > 2 {
