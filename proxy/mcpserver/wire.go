@@ -76,19 +76,36 @@ func (l Listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return clientConn{conn}, nil
+	return &clientConn{Conn: conn}, nil
 }
 
-// clientConn is a connection of a client.
-type clientConn struct{ net.Conn }
+// clientConn is a connection of a client. Its deadlines for writing are its own.
+type clientConn struct {
+	net.Conn
+	until time.Time // the deadline for writing; belongs to whoever writes
+}
+
+// spareTime is how much later than it must be a deadline is set, so that it does
+// for what is written soon after: to set one costs more than to look at the clock.
+const spareTime = 10 * time.Second
 
 // Write implements net.Conn.
-func (c clientConn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(timeToRead(len(p)))); err != nil {
-		return 0, err
+func (c *clientConn) Write(p []byte) (int, error) {
+	if least := time.Now().Add(timeToRead(len(p))); c.until.Before(least) {
+		c.until = least.Add(spareTime)
+		if err := c.Conn.SetWriteDeadline(c.until); err != nil {
+			return 0, err
+		}
 	}
 	return c.Conn.Write(p)
 }
+
+// SetWriteDeadline implements net.Conn. It does nothing: net/http takes deadlines
+// away after each request.
+func (c *clientConn) SetWriteDeadline(time.Time) error { return nil }
+
+// SetDeadline implements net.Conn, for reading.
+func (c *clientConn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 
 // timeToRead returns how long a client may take to read so many bytes.
 func timeToRead(size int) time.Duration {

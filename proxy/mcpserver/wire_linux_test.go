@@ -24,7 +24,7 @@ func TestLostPeersAreFoundOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	raw, err := conn.(clientConn).Conn.(*net.TCPConn).SyscallConn()
+	raw, err := conn.(*clientConn).Conn.(*net.TCPConn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
