@@ -11,7 +11,7 @@ import (
 	"mcphub/proxy/jsonrpc"
 )
 
-var badMessages = []badClient{
+var badSpeakers = []badClient{
 	{"one request id twice at once", oneIDTwice},
 	{"answers to questions never asked", unaskedAnswers},
 	{"answers to another session's question", foreignAnswers},

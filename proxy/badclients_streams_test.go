@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-var badStreams = []badClient{
+var badListeners = []badClient{
 	{"event ids that are made up", madeUpEvents},
 	{"two resumptions at once", twoResumptions},
 	{"a resumption beside the first connection", resumptionBeside},

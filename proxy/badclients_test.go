@@ -45,7 +45,7 @@ var badClientNames = []string{
 // TestBadClients runs each case at a hub of its own, beside a client that behaves
 // well: what that one gets stays right. Afterwards all is as it was before.
 func TestBadClients(t *testing.T) {
-	cases := slices.Concat(badFloods, badReaders, badSenders, badHeaders, badStreams, badMessages, badLeavers)
+	cases := slices.Concat(badFloods, badReaders, badSenders, badHeaders, badListeners, badSpeakers, badLeavers)
 	var names []string
 	for _, c := range cases {
 		names = append(names, c.name)

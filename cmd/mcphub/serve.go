@@ -41,7 +41,7 @@ func serve(asked, hurried context.Context, s *settings) error {
 	if err != nil {
 		return err
 	}
-	listener, err := mcpserver.Listen(ctx, net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
+	listener, err := mcpserver.Listen(asked, net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
 	if err != nil {
 		return fmt.Errorf("listen: %w; --port or MCPHUB_PORT sets another port", err)
 	}
