@@ -183,11 +183,23 @@ type answer struct {
 
 func (c *client) do(method, body string) *answer {
 	c.t.Helper()
+	return c.doWith(http.Header{}, method, body)
+}
+
+// resume asks for the rest of a stream, after an event.
+func (c *client) resume(lastEventID string) *answer {
+	c.t.Helper()
+	return c.doWith(http.Header{"Last-Event-Id": {lastEventID}}, http.MethodGet, "")
+}
+
+func (c *client) doWith(header http.Header, method, body string) *answer {
+	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
 	r, err := http.NewRequestWithContext(ctx, method, c.url, strings.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	r.Header = header
 	r.Header.Set("Accept", "application/json, text/event-stream")
 	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/json")

@@ -19,9 +19,9 @@ func (p *peer) relay(ctx context.Context, c *mcpserver.Call, server string, edit
 	return p.carry(ctx, c, server, mcpclient.Call{
 		Method: c.Message.Method, Message: c.Message, Edits: edits,
 		Primed: c.Prime,
-		Parted: func(retry time.Duration) {
+		Parted: func(retry time.Duration) <-chan struct{} {
 			c.Prime(retry)
-			c.Part()
+			return c.Part()
 		},
 	})
 }

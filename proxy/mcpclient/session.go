@@ -139,9 +139,11 @@ type Call struct {
 	// to be read (2025-11-25/basic/transports, polling): that it gave an id to
 	// resume by, or a time to wait, without a message, and that it closed the stream
 	// before the response, which the session asks for again. retry is what it asks
-	// to wait; 0 if it does not say. They are called on the goroutine of
-	// Session.Call.
-	Primed, Parted func(retry time.Duration)
+	// to wait; 0 if it does not say. A value on what Parted returns ends that wait:
+	// whoever the call is for has come back earlier. They are called on the goroutine
+	// of Session.Call.
+	Primed func(retry time.Duration)
+	Parted func(retry time.Duration) (back <-chan struct{})
 
 	// ID is set by Session.Call: what the request goes out under, which is its
 	// progress token too. A server may go on using that after its answer: what the

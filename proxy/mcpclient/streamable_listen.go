@@ -69,7 +69,7 @@ func (w *streamable) keepListening() {
 		if at.reached && (time.Since(began) >= settled || at.lastID != before) {
 			tries = 0
 		}
-		if sleep(w.life, max(wait, backoff(at.retry, tries))) != nil {
+		if sleep(w.life, max(wait, backoff(at.retry, tries)), nil) != nil {
 			return
 		}
 	}

@@ -33,10 +33,11 @@ func (w *streamable) stream(x *exchange, resp *http.Response) (*jsonrpc.Message,
 			}
 			return nil, w.failed(x, cut)
 		}
+		var back <-chan struct{}
 		if x.Parted != nil && (tries == 0 || at.reached) {
-			x.Parted(at.retry)
+			back = x.Parted(at.retry)
 		}
-		if err := sleep(x.ctx, backoff(at.retry, tries)); err != nil {
+		if err := sleep(x.ctx, backoff(at.retry, tries), back); err != nil {
 			return nil, w.failed(x, err)
 		}
 		before := at
@@ -140,14 +141,16 @@ func (w *streamable) notResumed(resp *http.Response) error {
 	return err
 }
 
-// sleep waits, unless ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
+// sleep waits, unless ctx ends. A value on enough, which may be nil, ends it early.
+func sleep(ctx context.Context, d time.Duration, enough <-chan struct{}) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-timer.C:
+		return nil
+	case <-enough:
 		return nil
 	}
 }

@@ -37,11 +37,13 @@ func (c *Call) Prime(wait time.Duration) {
 }
 
 // Part closes the call's connection, after Prime: the client comes back for the
-// rest of the stream while the call goes on.
-func (c *Call) Part() {
-	if c.Session.State.ProtocolVersion >= LatestLegacy {
-		c.stream.part()
+// rest of the stream while the call goes on. What it returns gets a value when that
+// happens; nil where it does nothing.
+func (c *Call) Part() (back <-chan struct{}) {
+	if c.Session.State.ProtocolVersion < LatestLegacy {
+		return nil
 	}
+	return c.stream.part()
 }
 
 // begin makes the call known by its id, so that it can be cancelled. What it

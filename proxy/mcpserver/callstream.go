@@ -119,12 +119,14 @@ func (st *stream) prime(wait time.Duration) {
 }
 
 // part closes the connection of a call that goes on: its client is to come back
-// for the rest.
-func (st *stream) part() {
+// for the rest. What it returns gets a value when that happens.
+func (st *stream) part() (back <-chan struct{}) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	st.back = make(chan struct{}, 1)
 	if c := st.conn; c != nil && len(st.log) > 0 && st.over.IsZero() {
 		c.parting = true
 		st.kick()
 	}
+	return st.back
 }

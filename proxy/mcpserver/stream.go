@@ -41,6 +41,8 @@ type stream struct {
 	over time.Time   // when the last event was pushed; zero while more may follow
 	left time.Time   // when the last connection was lost
 
+	back chan struct{} // gets a value when the client is back; nil before the hub has parted from it
+
 	forgotten bool // the session does not have it any more
 }
 

@@ -78,6 +78,10 @@ func (st *stream) hold(c *connection, after int64) {
 	st.conn = c
 	st.sent = min(max(after+1, st.base), st.base+int64(len(st.log)))
 	c.writing = true
+	select {
+	case st.back <- struct{}{}:
+	default:
+	}
 	st.mu.Unlock()
 	if before != nil {
 		before.end()
