@@ -31,9 +31,11 @@ const respondTimeout = 30 * time.Second
 
 var errRetracted = errors.New("the server withdrew the request")
 
-// callQuestions are what a server asks during one call. They stay open until the call
-// is over for the server too: it hears that the call is cancelled before it hears
-// that nobody answers, or it would answer a call that nobody waits for.
+// callQuestions are what a server asks during one call. They outlive its answer, for
+// where all calls share a channel a server may ask what has nothing to do with the
+// one in flight. If the call is given up, so are they, but only when it is over for
+// the server too: one that hears first that nobody answers would answer a call that
+// nobody waits for.
 type callQuestions struct {
 	call  context.Context
 	asked context.Context // outlives call; nil before the first question
@@ -48,45 +50,76 @@ func (q *callQuestions) context() context.Context {
 	return q.asked
 }
 
-// end withdraws the questions that are still open, for the reason that the call
-// has ended for, if there was one.
+// end withdraws the questions that are still open if the call was given up.
 func (q *callQuestions) end() {
-	if q.asked != nil {
-		q.over(context.Cause(q.call))
+	if cause := context.Cause(q.call); cause != nil && q.asked != nil {
+		q.over(cause)
 	}
 }
 
 // ask puts a server's request to the client, on the stream of the call that
 // caused it where that is known, and its answer to the server. It returns at
-// once. ctx ends with the call, or with the session where no call is known.
+// once. A question ends with ctx, or with the session that it came in.
 func (p *peer) ask(ctx context.Context, c *mcpserver.Call, session *mcpclient.Session, m *jsonrpc.Message) {
-	id, method := slices.Clone(m.ID), m.Method
+	key, method := askKey{session, string(m.ID)}, m.Method
 	ctx, cancel := context.WithCancelCause(ctx)
 	a := &ask{cancel: cancel, token: slices.Clone(m.Field(jsonrpc.MetaProgressToken))}
-	if !p.note(askKey{session, string(id)}, a) {
+	if !p.note(key, a) {
 		cancel(nil)
 		return
 	}
-	refused := p.mayAsk(session, m)
 	params := m.AppendParams(nil, jsonrpc.Edit{Field: jsonrpc.MetaProgressToken, Value: a.ours})
+	question, refused := p.pose(c, session, m, params)
 	p.hub.closers.Go(func() {
-		defer cancel(nil)
-		defer p.unnote(askKey{session, string(id)})
-		if refused != nil {
-			p.respond(ctx, session, id, nil, refused)
-			return
-		}
-		answer, err := p.session.Ask(ctx, c, method, params)
-		switch {
-		case errors.Is(err, errRetracted): // nobody waits for an answer
-		case err != nil:
-			p.respond(ctx, session, id, nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "ask the client: %v", err))
-		case answer.Error != nil:
-			p.respond(ctx, session, id, nil, jsonrpc.PeerError(answer.Error))
-		default:
-			p.respond(ctx, session, id, p.noteAnswer(session, a, method, params, answer.Result), nil)
+		select {
+		case <-session.Done():
+			cancel(session.Err())
+		case <-ctx.Done():
 		}
 	})
+	p.hub.closers.Go(func() {
+		defer cancel(nil)
+		defer p.unnote(key)
+		if refused != nil {
+			p.respond(ctx, session, jsonrpc.Raw(key.id), nil, refused)
+			return
+		}
+		answer, err := question.Await(ctx)
+		if err == nil && answer.Error == nil {
+			answer.Result = p.noteAnswer(session, a, method, params, answer.Result)
+		}
+		p.passAnswer(ctx, key, answer, err)
+	})
+}
+
+// passAnswer tells a server what came of its question.
+func (p *peer) passAnswer(ctx context.Context, key askKey, answer *jsonrpc.Message, err error) {
+	switch {
+	case errors.Is(err, errRetracted): // nobody waits for an answer
+	case err != nil:
+		p.respond(ctx, key.session, jsonrpc.Raw(key.id), nil, notAsked(err))
+	case answer.Error != nil:
+		p.respond(ctx, key.session, jsonrpc.Raw(key.id), nil, jsonrpc.PeerError(answer.Error))
+	default:
+		p.respond(ctx, key.session, jsonrpc.Raw(key.id), answer.Result, nil)
+	}
+}
+
+// pose puts a question to the client if it may be asked. The error is what the
+// server is told.
+func (p *peer) pose(c *mcpserver.Call, session *mcpclient.Session, m *jsonrpc.Message, params jsonrpc.Raw) (*mcpserver.Question, *jsonrpc.Error) {
+	if refused := p.mayAsk(session, m); refused != nil {
+		return nil, refused
+	}
+	question, err := p.session.Ask(c, m.Method, params)
+	if err != nil {
+		return nil, notAsked(err)
+	}
+	return question, nil
+}
+
+func notAsked(err error) *jsonrpc.Error {
+	return jsonrpc.Errorf(jsonrpc.CodeInternal, "ask the client: %v", err)
 }
 
 // isAsked reports whether a client must have declared a capability to be asked.

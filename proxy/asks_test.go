@@ -36,6 +36,25 @@ func TestCancelledCallAsks(t *testing.T) {
 	})
 }
 
+// TestQuestionOutlivesItsCall has a server ask during a call, and answer the call
+// before the client has answered: the client's answer still reaches it.
+func TestQuestionOutlivesItsCall(t *testing.T) {
+	onEach(t, streaming, func(t *testing.T, w wire) {
+		server := doing(w, func(x *exchange) {
+			x.send(question(`"q"`, "roots/list", ""))
+			x.respond(`{"content":[]}`)
+		})
+		server.isolation = "session"
+		client := newFleet(t, server).connect("/mcp", "c", everything)
+		call := client.post(request(`tools/call {"name":"srv__do"}`))
+		id := idOf(t, call.expect("roots/list"))
+		call.expect(`"content":[]`)
+		client.send(`{"jsonrpc":"2.0","id":` + id + `,"result":{"roots":[]}}`)
+		m, _ := server.await("the answer", 0, func(m message) bool { return string(m.ID) == `"q"` && m.Method == "" })
+		equal(t, "the answer", m.text, `{"jsonrpc":"2.0","id":"q","result":{"roots":[]}}`)
+	})
+}
+
 // nthEnd returns what accepts the first of the messages by which a server hears of
 // the end of a call, after so many calls that came to their end with two of them.
 func nthEnd(calls int) func(message) bool {

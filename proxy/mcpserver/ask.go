@@ -23,30 +23,49 @@ var (
 	errTooManyAsks = errors.New("too many questions to this client are open (" + strconv.Itoa(maxAsks) + ")")
 )
 
-// Ask sends a request to the client: on the stream of call, if that is not nil
-// and open, else on the client's own stream, which it waits for up to 30 s. The
-// answer is returned; its bytes belong to the caller.
-func (s *Session) Ask(ctx context.Context, call *Call, method string, params jsonrpc.Raw) (*jsonrpc.Message, error) {
-	answer := make(chan *jsonrpc.Message, 1)
-	id, err := s.expect(answer)
-	if err != nil {
+// Question is a request to a client. Await is to be called, once.
+type Question struct {
+	session *Session
+	call    *Call // may be nil
+	id      int64
+	message []byte // to be sent yet; nil if it is on its way
+	answer  chan *jsonrpc.Message
+}
+
+// Ask makes a request to the client and puts it on the stream of call, if that is
+// not nil and open: in the order in which it was asked, before what call.Send and
+// the call's result put there later. It does not block.
+func (s *Session) Ask(call *Call, method string, params jsonrpc.Raw) (*Question, error) {
+	q := &Question{session: s, call: call, answer: make(chan *jsonrpc.Message, 1)}
+	var err error
+	if q.id, err = s.expect(q.answer); err != nil {
 		return nil, err
 	}
-	defer s.forget(id)
-	message := jsonrpc.AppendRequest(nil, askID(id), method, params)
+	message := jsonrpc.AppendRequest(nil, askID(q.id), method, params)
 	if call == nil || !call.sendNow(message) {
-		if err := s.sendHeld(ctx, message); err != nil {
+		q.message = message
+	}
+	return q, nil
+}
+
+// Await returns the answer, whose bytes belong to the caller. A question that is
+// not on the stream of its call goes on the client's own, which it waits for up to
+// 30 s. When ctx ends, the client is told that nobody waits any more.
+func (q *Question) Await(ctx context.Context) (*jsonrpc.Message, error) {
+	defer q.session.forget(q.id)
+	if q.message != nil {
+		if err := q.session.sendHeld(ctx, q.message); err != nil {
 			return nil, err
 		}
 	}
 	select {
-	case m := <-answer:
+	case m := <-q.answer:
 		if m == nil {
 			return nil, errEnded
 		}
 		return m, nil
 	case <-ctx.Done():
-		s.withdraw(call, id, context.Cause(ctx))
+		q.session.withdraw(q.call, q.id, context.Cause(ctx))
 		return nil, context.Cause(ctx)
 	}
 }

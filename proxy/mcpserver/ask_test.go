@@ -25,7 +25,7 @@ func (h *host) ask(ctx context.Context, s *Session, c *Call) <-chan asked {
 	out := make(chan asked, 1)
 	go func() {
 		began := time.Now()
-		m, err := s.Ask(ctx, c, "roots/list", jsonrpc.Raw(`{"q":1}`))
+		m, err := askAndWait(ctx, s, c, jsonrpc.Raw(`{"q":1}`))
 		a := asked{err: err, took: time.Since(began)}
 		if m != nil {
 			a.answer = string(m.Result)
@@ -390,4 +390,13 @@ func TestServerEnds(t *testing.T) {
 			check(t, "closed", p.closed.Load(), 1)
 		}
 	})
+}
+
+// askAndWait asks the client for its roots.
+func askAndWait(ctx context.Context, s *Session, c *Call, params jsonrpc.Raw) (*jsonrpc.Message, error) {
+	q, err := s.Ask(c, "roots/list", params)
+	if err != nil {
+		return nil, err
+	}
+	return q.Await(ctx)
 }

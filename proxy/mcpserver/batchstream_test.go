@@ -66,7 +66,7 @@ func TestBatchAsks(t *testing.T) {
 			if string(c.Message.ID) == "1" {
 				return c.Message.Params, nil
 			}
-			m, err := c.Session.Ask(ctx, c, "roots/list", nil)
+			m, err := askAndWait(ctx, c.Session, c, nil)
 			if err != nil {
 				return nil, err
 			}
