@@ -42,8 +42,12 @@ type callQuestions struct {
 	over  context.CancelCauseFunc
 }
 
-// context returns what the call's questions live in.
-func (q *callQuestions) context() context.Context {
+// contextOf returns what a question lives in. The client's roots are the session's,
+// whatever becomes of the call.
+func (q *callQuestions) contextOf(m *jsonrpc.Message) context.Context {
+	if m.Method == "roots/list" {
+		return context.WithoutCancel(q.call)
+	}
 	if q.asked == nil {
 		q.asked, q.over = context.WithCancelCause(context.WithoutCancel(q.call))
 	}

@@ -55,6 +55,26 @@ func TestQuestionOutlivesItsCall(t *testing.T) {
 	})
 }
 
+// TestRootsOutliveACancelledCall has a server ask for roots while a call is in flight
+// that the client then cancels: it gets them, for it may have asked at any time.
+func TestRootsOutliveACancelledCall(t *testing.T) {
+	onEach(t, streaming, func(t *testing.T, w wire) {
+		server := doing(w, func(x *exchange) {
+			x.send(question(`"q"`, "roots/list", ""))
+			<-x.gone
+		})
+		server.isolation = "session"
+		client := newFleet(t, server).connect("/mcp", "c", everything)
+		call := client.post(request(`tools/call {"name":"srv__do"}`))
+		id := idOf(t, call.expect("roots/list"))
+		client.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
+		server.awaitMethod("notifications/cancelled")
+		client.send(`{"jsonrpc":"2.0","id":` + id + `,"result":{"roots":[]}}`)
+		m, _ := server.await("the answer", 0, func(m message) bool { return string(m.ID) == `"q"` && m.Method == "" })
+		equal(t, "the answer", m.text, `{"jsonrpc":"2.0","id":"q","result":{"roots":[]}}`)
+	})
+}
+
 // nthEnd returns what accepts the first of the messages by which a server hears of
 // the end of a call, after so many calls that came to their end with two of them.
 func nthEnd(calls int) func(message) bool {

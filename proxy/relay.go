@@ -135,7 +135,7 @@ func explain(server string, err error) error {
 // during passes on what a server sends for a call before its response.
 func (p *peer) during(q *callQuestions, c *mcpserver.Call, session *mcpclient.Session, m *jsonrpc.Message) {
 	if m.Kind() == jsonrpc.Request {
-		p.ask(q.context(), c, session, m)
+		p.ask(q.contextOf(m), c, session, m)
 		return
 	}
 	if m.Method == "notifications/cancelled" {

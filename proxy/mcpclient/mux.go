@@ -120,7 +120,10 @@ func (x *mux) end(reason error) {
 // wait runs a call to its end on the caller's goroutine. failed ends it early, as
 // does ctx.
 func (x *mux) wait(ctx context.Context, w *waiting, failed <-chan error) (*jsonrpc.Message, error) {
-	defer x.take(w.id)
+	defer func() {
+		x.take(w.id)
+		x.leftover(w)
+	}()
 	for {
 		select {
 		case m := <-w.inbox:

@@ -58,6 +58,9 @@ func (x *mux) put(w *waiting, m *jsonrpc.Message) {
 	if w.bytes.Add(size) <= MaxMessage {
 		select {
 		case w.inbox <- m:
+			if !x.isPending(w) {
+				x.leftover(w)
+			}
 			return
 		default:
 		}
@@ -71,6 +74,29 @@ func (x *mux) put(w *waiting, m *jsonrpc.Message) {
 	}
 	x.s.refuse(m)
 	x.finish(w.id, outcome{err: givenUp{fmt.Errorf("the server sends more during the call than is taken: %s has no room", m.Method)}})
+}
+
+// isPending reports whether a call is in flight.
+func (x *mux) isPending(w *waiting) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.pending[w.id] == w
+}
+
+// leftover hands the session the questions that a call has not taken which is over:
+// they may have nothing to do with it. Both the call and whoever gives it something
+// look for them, so that none is left.
+func (x *mux) leftover(w *waiting) {
+	for {
+		select {
+		case m := <-w.inbox:
+			if m.Kind() == jsonrpc.Request {
+				x.s.deliver(m)
+			}
+		default:
+			return
+		}
+	}
 }
 
 // progressing returns the call whose token a progress notification has.
