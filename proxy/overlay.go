@@ -168,7 +168,8 @@ func (p *peer) shownOf(server string) *features {
 // shown is told that another view is shown: the client is told what has changed
 // for it. Own lists of servers that now show others may be outdated too.
 func (p *peer) shown(before, now *view, news changesOf) {
-	if changed := news.between(p.catalog(before), p.catalog(now)); changed != 0 {
+	changed := news.between(p.catalog(before), p.catalog(now))
+	if changed != 0 && !p.awaits(before, now) {
 		p.session.Changed(changed)
 	}
 	o := p.own.Load()
@@ -181,4 +182,11 @@ func (p *peer) shown(before, now *view, news changesOf) {
 			p.heardChange(s.link, []kind{tools, prompts, resources, templates})
 		}
 	}
+}
+
+// awaits reports whether what is new in now is what the client's first list would
+// have waited for: to one that has not listed yet, that is no change.
+func (p *peer) awaits(before, now *view) bool {
+	mine := variant{p.session.State.Endpoint, p.declared}
+	return before.variants[mine] == nil && now.variants[mine] != nil && !p.hasListed.Load()
 }

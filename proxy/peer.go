@@ -21,6 +21,8 @@ type peer struct {
 	declared *declaration             // nil if nothing that the hub tells apart
 	own      atomic.Pointer[ownLists] // nil as long as no list is the session's alone
 
+	hasListed atomic.Bool // the client has seen a list
+
 	mu     sync.Mutex                 // guards what follows; held for these operations only
 	visits map[string]*visit          // sessions at servers that are this client's own, by server id
 	asks   map[askKey]*ask            // questions of servers that the client is to answer
@@ -107,6 +109,7 @@ func (p *peer) nudge() {
 // list answers from memory.
 func (p *peer) list(ctx context.Context, k kind, m *jsonrpc.Message) (jsonrpc.Raw, error) {
 	v := p.settledView(ctx)
+	p.hasListed.Store(true)
 	cursor := m.Field(jsonrpc.Cursor)
 	if string(cursor) == "null" {
 		cursor = nil
