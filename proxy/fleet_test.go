@@ -179,6 +179,7 @@ type answer struct {
 	body   io.ReadCloser
 	lines  *bufio.Reader
 	cancel context.CancelFunc
+	closes bool // the connection is not to be used again
 }
 
 func (c *client) do(method, body string) *answer {
@@ -213,7 +214,7 @@ func (c *client) doWith(header http.Header, method, body string) *answer {
 		c.t.Fatalf("%s %s: %v", method, c.url, err)
 	}
 	c.t.Cleanup(cancel)
-	return &answer{t: c.t, status: resp.StatusCode, header: resp.Header, body: resp.Body, lines: bufio.NewReader(resp.Body), cancel: cancel}
+	return &answer{t: c.t, status: resp.StatusCode, header: resp.Header, body: resp.Body, lines: bufio.NewReader(resp.Body), cancel: cancel, closes: resp.Close}
 }
 
 // post sends one message.

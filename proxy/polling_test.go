@@ -51,7 +51,11 @@ func TestClientPollsEarly(t *testing.T) {
 	}}
 	f.awaitPhase("srv", connected)
 	client := f.connect("/mcp", "c", `{}`)
-	primed := client.post(request(`tools/call {"name":"srv__slow"}`)).text()
+	parted := client.post(request(`tools/call {"name":"srv__slow"}`))
+	if !parted.closes {
+		t.Error("the client is not told that the connection ends, and may send its next request there")
+	}
+	primed := parted.text()
 	id, _, _ := strings.Cut(primed[strings.LastIndex(primed, "id: ")+len("id: "):], "\n")
 	if !strings.Contains(primed, "retry: 60000") || id == "" {
 		t.Fatalf("the client was told %q, want an id and when to come back", primed)

@@ -107,15 +107,20 @@ func (x *exchange) drop() {
 }
 
 // prime gives the client of a call an id to resume by, before anything else comes,
-// and tells it when to connect again if wait is positive.
+// and tells it when to connect again if wait is positive: the server means to part
+// from it then.
 func (st *stream) prime(wait time.Duration) {
 	st.makeKnown()
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.over.IsZero() {
-		st.append(st.nextID().prime(wait))
-		st.kick()
+	if !st.over.IsZero() {
+		return
 	}
+	if st.conn != nil && wait > 0 {
+		st.conn.cutting = true
+	}
+	st.append(st.nextID().prime(wait))
+	st.kick()
 }
 
 // part closes the connection of a call that goes on: its client is to come back

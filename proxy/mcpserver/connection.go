@@ -25,6 +25,7 @@ type connection struct {
 	writing bool
 	comment []byte // to be written between two events; nil if there is none
 	parting bool   // to be cut when all is written
+	cutting bool   // it is to be cut some time: the client is told not to use it for another request
 	closed  bool   // nothing more is written but by the handler
 
 	ending sync.Once
@@ -62,6 +63,7 @@ var (
 	contentJSON   = []string{"application/json"}
 	noCache       = []string{"no-cache, no-transform"}
 	noBuffering   = []string{"no"}
+	closing       = []string{"close"}
 )
 
 // open sends the headers of an event stream, once.
@@ -72,6 +74,9 @@ func (c *connection) open() {
 	c.started = true
 	h := c.w.Header()
 	h["Content-Type"], h["Cache-Control"], h["X-Accel-Buffering"] = contentEvents, noCache, noBuffering
+	if c.cutting {
+		h["Connection"] = closing
+	}
 	c.w.WriteHeader(http.StatusOK)
 }
 
