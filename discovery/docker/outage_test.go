@@ -55,7 +55,7 @@ func TestEngineGoesAndComesBack(t *testing.T) {
 			f.down = false
 			f.boxes[a].state = "exited"
 		})
-		time.Sleep(37 * time.Second)
+		time.Sleep((37 + 10 + 1) * time.Second) // the longest delay, and what is gone lingers
 		w.expect("it is back", "b: at http://10.0.0.3:80/mcp")
 		if !w.gone(before[0].Instances[0]) || w.gone(before[1].Instances[0]) || !w.last.Servers[0].Instances[0].Same(before[1].Instances[0]) {
 			t.Error("what still runs must stay what it was, and what does not be gone")
