@@ -43,17 +43,17 @@ type link struct {
 	ctx  context.Context    // of the link's life; set once, before run starts
 	stop context.CancelFunc // ends it
 
-	nudges    chan struct{} // a client has asked for something in the server's scope
-	needs     chan struct{} // a request waits for the server
-	suspects  chan struct{} // somebody lost a connection: see whether the server is there
-	stale     chan struct{} // a bit of changed is set
-	changed   atomic.Uint32 // lists to read again, a bit for each kind, and variantsToo
-	waiting   atomic.Int32  // calls that wait for the server
-	children  atomic.Int32  // processes of client sessions
-	refusals  chan struct{} // a place for each refusal under way
-	shared    audience      // the clients that share the session
-	wanted    chan struct{} // a declaration has come to be listed for
-	audiences audiences     // the declarations to list for
+	nudges   chan struct{} // a client has asked for something in the server's scope
+	needs    chan struct{} // a request waits for the server
+	suspects chan struct{} // somebody lost a connection: see whether the server is there
+	stale    chan struct{} // a bit of changed is set
+	changed  atomic.Uint32 // lists to read again, a bit for each kind, and variantsToo
+	waiting  atomic.Int32  // calls that wait for the server
+	children atomic.Int32  // processes of client sessions
+	refusals chan struct{} // a place for each refusal under way
+	shared   audience      // the clients that share the session
+	wanted   chan struct{} // a declaration has come to be listed for
+	wishes   wishes        // the declarations to list for
 
 	// Owned by run:
 	now    state

@@ -28,8 +28,8 @@ func (s *state) offered(to *declaration) *features {
 	return s.features
 }
 
-// audiences are the declarations that a link lists for.
-type audiences struct {
+// wishes are the declarations that clients want a link to list for.
+type wishes struct {
 	mu    sync.Mutex // leaf: held for map operations only
 	asked map[*declaration]bool
 }
@@ -37,15 +37,15 @@ type audiences struct {
 // listFor has the link list for a declaration, now or when it is connected, and
 // from then on whenever the lists change. It does not block.
 func (l *link) listFor(to *declaration) {
-	l.audiences.mu.Lock()
-	known := l.audiences.asked[to]
+	l.wishes.mu.Lock()
+	known := l.wishes.asked[to]
 	if !known {
-		if l.audiences.asked == nil {
-			l.audiences.asked = map[*declaration]bool{}
+		if l.wishes.asked == nil {
+			l.wishes.asked = map[*declaration]bool{}
 		}
-		l.audiences.asked[to] = true
+		l.wishes.asked[to] = true
 	}
-	l.audiences.mu.Unlock()
+	l.wishes.mu.Unlock()
 	if !known {
 		l.wakeVariants()
 	}
@@ -60,7 +60,7 @@ func (l *link) wakeVariants() {
 
 // current returns the declarations to list for, without those that the hub has
 // forgotten.
-func (a *audiences) current(known *declarations) []*declaration {
+func (a *wishes) current(known *declarations) []*declaration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	maps.DeleteFunc(a.asked, func(x *declaration, _ bool) bool { return !known.has(x) })
@@ -70,7 +70,7 @@ func (a *audiences) current(known *declarations) []*declaration {
 // listVariants lists for each declaration that has not been listed for since the
 // lists last changed, and reports each.
 func (l *link) listVariants(session *mcpclient.Session) {
-	wanted := l.audiences.current(&l.hub.declarations)
+	wanted := l.wishes.current(&l.hub.declarations)
 	for _, to := range wanted {
 		if l.varied[to] || isDone(session) || l.ctx.Err() != nil {
 			continue
