@@ -103,6 +103,8 @@ type Server struct {
 	Origin Origin
 	Where  string // where it is declared, for people: "config.json", "container files"
 
+	Container string // the name of the container whose labels declare it; empty: none do
+
 	// What follows may change without asking for new connections.
 	Title       string
 	Description string
@@ -123,6 +125,8 @@ type Problem struct {
 	Origin Origin
 	Where  string
 	Reason string // what is wrong and what mends it
+
+	Container string // as of a Server
 }
 
 // List is all that one source declares.

@@ -52,7 +52,7 @@ func mergeServers(lists []List) (map[string]Server, []Problem) {
 			if s.ID != holder.ID {
 				reason = fmt.Sprintf("the id %q differs from %q of %s by case alone; choose another", s.ID, holder.ID, holder.Where)
 			}
-			problems = append(problems, Problem{ID: s.ID, State: "conflict", Origin: s.Origin, Where: s.Where, Reason: reason})
+			problems = append(problems, Problem{ID: s.ID, State: "conflict", Origin: s.Origin, Where: s.Where, Reason: reason, Container: s.Container})
 		}
 	}
 	return servers, problems

@@ -61,6 +61,17 @@ func parseIsolation(s string) (Isolation, error) {
 	return "", fmt.Errorf("%q is no isolation; take session or shared", s)
 }
 
+// ParseBool reads true or false, in the words that people use for them.
+func ParseBool(s string) (bool, error) {
+	switch strings.ToLower(s) {
+	case "true", "1", "yes", "on":
+		return true, nil
+	case "false", "0", "no", "off":
+		return false, nil
+	}
+	return false, fmt.Errorf("%q is neither true nor false", s)
+}
+
 // ParseDuration reads a duration such as 30s or 1m30s that is longer than
 // nothing.
 func ParseDuration(s string) (time.Duration, error) {

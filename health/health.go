@@ -15,6 +15,12 @@ type report struct {
 	Status  string              `json:"status"` // healthy, degraded or unhealthy
 	Servers []server            `json:"servers"`
 	Missing map[string][]string `json:"missing,omitempty"` // group → members that nobody declares
+	File    *trouble            `json:"file,omitempty"`    // nil: the file could be read, or there is none
+	Docker  *trouble            `json:"docker,omitempty"`  // nil: the engine is followed, or none is
+}
+
+type trouble struct {
+	Error string `json:"error"`
 }
 
 type server struct {
@@ -27,6 +33,9 @@ type server struct {
 	State           string     `json:"state"`
 	Transport       string     `json:"transport,omitempty"`
 	Source          string     `json:"source"`
+	Container       string     `json:"container,omitempty"`
+	Title           string     `json:"title,omitempty"`
+	Description     string     `json:"description,omitempty"`
 	Groups          []string   `json:"groups,omitempty"`
 	ProtocolVersion string     `json:"protocolVersion,omitempty"`
 	Since           *time.Time `json:"since,omitempty"`
@@ -36,13 +45,17 @@ type server struct {
 	Problems        []string   `json:"problems,omitempty"`
 }
 
+// Troubles say why places where servers are declared cannot be read now; nil where they
+// can. What was read last is in force meanwhile, so they do not change the status.
+type Troubles struct{ File, Docker error }
+
 // Handler returns the handler of /health. The status code is 200 as long as the
 // hub itself works, so that no orchestrator restarts it because a server is down;
 // with ?strict=1 it is 503 unless every declared server is connected. A request
 // that allowed does not accept gets the status alone.
-func Handler(status func() proxy.Status, allowed func(*http.Request) bool) http.HandlerFunc {
+func Handler(status func() proxy.Status, troubles func() Troubles, allowed func(*http.Request) bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		full := newReport(status())
+		full := newReport(status(), troubles())
 		var body any = full
 		if !allowed(r) {
 			body = map[string]string{"status": full.Status}
@@ -58,8 +71,8 @@ func Handler(status func() proxy.Status, allowed func(*http.Request) bool) http.
 	}
 }
 
-func newReport(s proxy.Status) report {
-	r := report{Servers: []server{}, Missing: s.Missing}
+func newReport(s proxy.Status, t Troubles) report {
+	r := report{Servers: []server{}, Missing: s.Missing, File: newTrouble(t.File), Docker: newTrouble(t.Docker)}
 	up := 0
 	for _, one := range s.Servers {
 		if one.Connected {
@@ -69,6 +82,13 @@ func newReport(s proxy.Status) report {
 	}
 	r.Status = summary(up, len(s.Servers))
 	return r
+}
+
+func newTrouble(err error) *trouble {
+	if err == nil {
+		return nil
+	}
+	return &trouble{err.Error()}
 }
 
 // summary says how the hub is, of whose servers so many are connected.
@@ -87,7 +107,8 @@ func newServer(s proxy.ServerStatus) server {
 	return server{
 		ID: s.ID, Connected: s.Connected,
 		Tools: s.Tools, Resources: s.Resources, Prompts: s.Prompts, Templates: s.Templates,
-		State: s.State, Transport: s.Transport, Source: s.Source, Groups: s.Groups,
+		State: s.State, Transport: s.Transport, Source: s.Source,
+		Container: s.Container, Title: s.Title, Description: s.Description, Groups: s.Groups,
 		ProtocolVersion: s.ProtocolVersion, Since: moment(s.Since), Error: s.Error,
 		Attempts: s.Attempts, NextAttempt: moment(s.NextAttempt), Problems: s.Problems,
 	}

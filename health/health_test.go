@@ -1,6 +1,7 @@
 package health
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,7 +20,7 @@ var (
 // ask asks a handler that knows these servers.
 func ask(t *testing.T, query string, allowed bool, servers ...proxy.ServerStatus) (status int, body string) {
 	t.Helper()
-	handler := Handler(func() proxy.Status { return proxy.Status{Servers: servers} }, func(*http.Request) bool { return allowed })
+	handler := Handler(func() proxy.Status { return proxy.Status{Servers: servers} }, func() Troubles { return Troubles{} }, func(*http.Request) bool { return allowed })
 	w := httptest.NewRecorder()
 	handler(w, httptest.NewRequest(http.MethodGet, "/health"+query, nil))
 	if got := w.Header().Get("Content-Type"); got != "application/json" {
@@ -36,6 +37,24 @@ func TestShape(t *testing.T) {
 		`{"id":"b","connected":false,"tools":0,"resources":0,"prompts":0,"templates":0,"state":"failed","transport":"sse","source":"environment","error":"connect: <refused>","attempts":4,"nextAttempt":"1970-01-01T00:01:00Z"}]}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// What is wrong with a source is said, and does not change the status: the servers that
+// it declared are still there.
+func TestTroubles(t *testing.T) {
+	inContainer := proxy.ServerStatus{ID: "d", Connected: true, State: "connected", Transport: "sse", Source: "label", Container: "d-1, d-2", Title: "D", Description: "All of it", Problems: []string{"odd"}}
+	handler := Handler(func() proxy.Status {
+		return proxy.Status{Servers: []proxy.ServerStatus{inContainer}, Missing: map[string][]string{"dev": {"x"}}}
+	}, func() Troubles {
+		return Troubles{File: errors.New("config.json: no"), Docker: errors.New("nobody listens")}
+	}, func(*http.Request) bool { return true })
+	w := httptest.NewRecorder()
+	handler(w, httptest.NewRequest(http.MethodGet, "/health?strict=1", nil))
+	want := `{"status":"healthy","servers":[{"id":"d","connected":true,"tools":0,"resources":0,"prompts":0,"templates":0,"state":"connected","transport":"sse","source":"label",` +
+		`"container":"d-1, d-2","title":"D","description":"All of it","problems":["odd"]}],"missing":{"dev":["x"]},"file":{"error":"config.json: no"},"docker":{"error":"nobody listens"}}`
+	if got := strings.TrimSpace(w.Body.String()); got != want || w.Code != http.StatusOK {
+		t.Errorf("got  %d %s\nwant %s", w.Code, got, want)
 	}
 }
 

@@ -11,6 +11,13 @@ import (
 type healthReport struct {
 	Status  string         `json:"status"`
 	Servers []serverHealth `json:"servers"`
+	File    sourceHealth   `json:"file"`
+	Docker  sourceHealth   `json:"docker"`
+}
+
+// sourceHealth is empty where a source can be read.
+type sourceHealth struct {
+	Error string `json:"error"`
 }
 
 type serverHealth struct {

@@ -23,6 +23,9 @@ type dialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 // connections.
 func (h *Hub) newTransport(s discovery.Spec, dial dialFunc) (mcpclient.Transport, *http.Transport) {
 	if s.Transport == discovery.Stdio {
+		if s.InContainer {
+			s.Command = nil // it is the container's to run: labels start nothing on the hub's own machine
+		}
 		env := mcpclient.ChildEnv(h.options.Environ, s.Env)
 		return mcpclient.Stdio{Command: s.Command, Env: env, Dir: s.Dir, Deadline: &h.deadline}, nil
 	}

@@ -1,10 +1,13 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"mcphub/discovery"
 )
 
 // Status is what is known of all servers at one moment.
@@ -31,7 +34,10 @@ type ServerStatus struct {
 	Error           string // why it is not connected
 	Attempts        int
 	NextAttempt     time.Time // zero if there is none to come
-	Problems        []string  // features repaired, left out, or shadowed by another server's
+	Problems        []string  // what is odd about its declaration; features repaired, left out, or shadowed by another server's
+	Container       string    // those it runs in, by name with commas; else the one that declares it
+	Title           string
+	Description     string
 }
 
 // Status returns what is known now. It never waits.
@@ -43,7 +49,7 @@ func (h *Hub) Status() Status {
 	}
 	for _, p := range v.desired.Problems {
 		status.Servers = append(status.Servers, ServerStatus{
-			ID: p.ID, State: p.State, Source: string(p.Origin), Error: p.Reason,
+			ID: p.ID, State: p.State, Source: string(p.Origin), Error: p.Reason, Container: p.Container,
 		})
 	}
 	slices.SortStableFunc(status.Servers, func(a, b ServerStatus) int { return strings.Compare(a.ID, b.ID) })
@@ -55,6 +61,8 @@ func (v *view) status(s *state) ServerStatus {
 		ID: s.server.ID, Connected: s.phase == connected, State: string(s.phase),
 		Transport: string(s.server.Spec.Transport), Source: string(s.server.Origin), Groups: v.groupsOf(s.server.ID),
 		ProtocolVersion: s.version, Since: s.since, Attempts: s.attempts, NextAttempt: s.next,
+		Container: containers(s.server), Title: s.server.Title, Description: s.server.Description,
+		Problems: slices.Clone(s.server.Warnings),
 	}
 	if s.err != nil {
 		out.Error = s.err.Error()
@@ -62,12 +70,22 @@ func (v *view) status(s *state) ServerStatus {
 	if f := s.features; f != nil && s.listed() {
 		out.Tools, out.Prompts = len(f.lists[tools]), len(f.lists[prompts])
 		out.Resources, out.Templates = len(f.lists[resources]), len(f.lists[templates])
-		out.Problems = slices.Clone(f.problems)
+		out.Problems = append(out.Problems, f.problems...)
 	}
 	if shadowed := v.catalogs[aggregatePath].shadowed[s.server.ID]; len(shadowed) > 0 {
 		out.Problems = append(out.Problems, fmt.Sprintf("%d resources or templates are listed by another server too, which has got them at %s; the first is %.200s", len(shadowed), aggregatePath, shadowed[0]))
 	}
 	return out
+}
+
+// containers names the containers that a server runs in, or, while it runs nowhere,
+// the one whose labels declare it.
+func containers(s discovery.Server) string {
+	var names []string
+	for _, i := range s.Instances {
+		names = append(names, i.Name)
+	}
+	return cmp.Or(strings.Join(names, ", "), s.Container)
 }
 
 func (v *view) groupsOf(server string) (groups []string) {

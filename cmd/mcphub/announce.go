@@ -20,12 +20,25 @@ func (a *app) announce(addr net.Addr) {
 	base := "http://" + visible(addr)
 	desired := a.declared()
 	if len(desired.Servers) == 0 {
-		a.log.Info("no servers are declared yet: set MCPHUB_SERVERS='name=https://…/mcp', or give --config FILE, or try --demo", "endpoint", base+"/mcp")
+		a.log.Info(a.nextStep(), "endpoint", base+"/mcp")
 		return
 	}
 	a.log.Info("serving", "endpoint", base+"/mcp", "servers", len(desired.Servers), "groups", len(desired.Groups))
 	if isTerminal(os.Stderr) {
 		printTable(os.Stderr, base, desired)
+	}
+}
+
+// nextStep says what to do where the settings declare no servers.
+func (a *app) nextStep() string {
+	const otherwise = "set MCPHUB_SERVERS='name=https://…/mcp', or give --config FILE, or try --demo"
+	switch s := a.settings; {
+	case a.docker != nil:
+		return fmt.Sprintf("serving the containers that have a label %s.enable=true, and %[1]s.port=PORT unless the image exposes one port; for others, %s", s.DockerLabelPrefix, otherwise)
+	case s.Docker == dockerAuto:
+		return "no servers are declared yet: " + otherwise + ", or give the hub Docker's socket or DOCKER_HOST, and containers labels"
+	default:
+		return "no servers are declared yet: " + otherwise
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"mcphub/discovery"
+	"mcphub/discovery/docker"
 )
 
 // inputs are the places that settings come from, beside the file. A setting is
@@ -22,6 +23,9 @@ type inputs struct {
 	flags   map[string]string // by the name of the variable that the flag overrides
 	environ map[string]string // as it was at start
 	secrets map[string]string // the values of secrets, be they from files
+
+	labelSecrets docker.Secrets
+	engine       bool // it looked at start as if there were a Docker engine
 }
 
 // loadSettings reads the flags in args, the environment and the file. The error
@@ -42,6 +46,10 @@ func loadSettings(args, environ []string, stderr io.Writer) (*settings, error) {
 		errs = append(errs, err)
 		in.secrets[name] = value
 	}
+	in.engine = docker.Present(in.environ["MCPHUB_DOCKER_HOST"])
+	labelSecrets, err := docker.ParseSecrets(in.environ)
+	in.labelSecrets = labelSecrets
+	errs = append(errs, err)
 	servers, err := discovery.ParseEnvironment(in.environ)
 	errs = append(errs, err)
 	file, err := in.readFile()
@@ -195,7 +203,7 @@ func unsetSecrets() {
 	names := slices.Concat(secretNames(), discovery.Variables)
 	for name := range toMap(os.Environ()) {
 		plain := strings.TrimSuffix(name, "_FILE")
-		if slices.Contains(names, plain) || strings.HasPrefix(name, discovery.ServerPrefix) {
+		if slices.Contains(names, plain) || ofOne(name) {
 			os.Unsetenv(name)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mcphub/discovery"
+	"mcphub/discovery/docker"
 )
 
 // fileKeys says which settings the file has a word on too, and where.
@@ -65,7 +66,13 @@ func secretNames() (names []string) {
 	return names
 }
 
-// knownNames lists all variables but those of single servers.
+// ofOne reports whether a variable speaks of one server, or one secret, whose name is
+// in its own. Who reads them knows which there are.
+func ofOne(name string) bool {
+	return strings.HasPrefix(name, discovery.ServerPrefix) || strings.HasPrefix(name, docker.SecretPrefix)
+}
+
+// knownNames lists all variables but those of one server or secret.
 func knownNames() []string {
 	names := append(variableNames(), discovery.Variables...)
 	for _, name := range secretNames() {
@@ -80,7 +87,7 @@ func (in inputs) checkNames() (errs []error) {
 	known := knownNames()
 	for name := range in.environ {
 		rest, ours := strings.CutPrefix(name, "MCPHUB_")
-		if !ours || slices.Contains(known, name) || strings.HasPrefix(name, discovery.ServerPrefix) {
+		if !ours || slices.Contains(known, name) || ofOne(name) {
 			continue
 		}
 		short := make([]string, len(known))
@@ -119,9 +126,7 @@ func (s *settings) check() (errs []error) {
 		errs = append(errs, fmt.Errorf("%s: the initial delay %v is longer than the maximum %v",
 			s.inputs.where("MCPHUB_RECONNECT_INITIAL_DELAY"), s.InitialDelay, s.MaxDelay))
 	}
-	if s.Docker == dockerOn {
-		errs = append(errs, errors.New("MCPHUB_DOCKER: containers are not looked at in this version; take off or auto"))
-	}
+	errs = append(errs, s.checkDocker())
 	errs = append(errs, s.uniteAuth()...)
 	s.warn()
 	return errs
@@ -161,6 +166,7 @@ func (s *settings) warn() {
 		}
 	}
 	slices.Sort(s.Warnings)
+	s.warnOfContext()
 	if ip, _ := netip.ParseAddr(s.Host); open && s.Host != "localhost" && !ip.IsLoopback() {
 		s.Warnings = append(s.Warnings, "/mcp wants no token and is not on loopback alone: whoever reaches "+s.Host+" can use it; set MCPHUB_AUTH_TOKEN")
 	}
@@ -184,7 +190,7 @@ func (s *settings) checkGroups() (errs []error) {
 			if near := discovery.Nearest(id, ids); near != "" {
 				text += fmt.Sprintf("; did you mean %q?", near)
 			}
-			if s.Docker == dockerOff {
+			if !s.followsDocker() {
 				errs = append(errs, errors.New(text))
 			} else {
 				s.Warnings = append(s.Warnings, text)

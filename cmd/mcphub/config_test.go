@@ -115,7 +115,7 @@ func TestWarnings(t *testing.T) {
 		{[]string{`MCPHUB_AUTH={"endpoints": {"/mcp/server/x": {"enabled": true, "token": "t"}}}`},
 			`/mcp/server/x wants a token, but /mcp shows the same servers to everybody; give /mcp a token too`},
 		{[]string{`MCPHUB_AUTH={"endpoints": {"/mcp/server/x": {"enabled": true, "token": "t"}, "/mcp": {"enabled": true, "token": "u"}}}`}, ``},
-		{[]string{"MCPHUB_GROUPS=dev=githup", "MCPHUB_SERVERS=github=http://a"}, `group dev: there is no server "githup"; did you mean "github"?`},
+		{[]string{"MCPHUB_DOCKER=on", "MCPHUB_GROUPS=dev=githup", "MCPHUB_SERVERS=github=http://a"}, `group dev: there is no server "githup"; did you mean "github"?`},
 	} {
 		s := load(t, nil, test.environ...)
 		if got := strings.Join(s.Warnings, "\n"); got != test.want {

@@ -17,6 +17,7 @@ import (
 	"github.com/julienschmidt/httprouter"
 
 	"mcphub/discovery"
+	"mcphub/discovery/docker"
 	"mcphub/health"
 	"mcphub/proxy"
 	"mcphub/proxy/mcpserver"
@@ -50,6 +51,9 @@ func serve(asked, hurried context.Context, s *settings) error {
 		Version: programVersion(), Environ: os.Environ(), Reconnect: reconnect(s),
 		Keys: keys, MaxBody: int64(s.MaxBody), Log: log,
 	})
+	if err := a.makeSources(); err != nil {
+		return err
+	}
 	return a.run(asked, hurried, listener)
 }
 
@@ -58,7 +62,22 @@ type app struct {
 	log      *slog.Logger
 	hub      *proxy.Hub
 	guard    *mcpserver.Guard
-	settings *settings // as they were at start
+	settings *settings             // as they were at start
+	file     *discovery.FileSource // nil: there is no configuration file
+	docker   *docker.Source        // nil: containers are not looked at
+}
+
+// makeSources makes the sources that are more than a value.
+func (a *app) makeSources() (err error) {
+	if a.settings.Config != "" {
+		a.file = discovery.NewFileSource(a.settings.Config, a.settings.Lookup, a.apply, a.log)
+	}
+	if a.settings.followsDocker() {
+		options := a.settings.dockerOptions()
+		options.Log = a.log
+		a.docker, err = docker.New(options)
+	}
+	return err
 }
 
 // run serves on listener until asked to end, or serving fails.
@@ -93,10 +112,12 @@ func (a *app) discover(ctx context.Context, desired chan<- discovery.Desired) {
 	sources := []discovery.Source{discovery.EnvironmentSource{List: a.environment()}}
 	var reloading sync.WaitGroup
 	defer reloading.Wait()
-	if a.settings.Config != "" {
-		file := discovery.NewFileSource(a.settings.Config, a.settings.Lookup, a.apply, a.log)
-		sources = append(sources, file)
-		reloading.Go(func() { reloadOnHangup(ctx, file) })
+	if a.file != nil {
+		sources = append(sources, a.file)
+		reloading.Go(func() { reloadOnHangup(ctx, a.file) })
+	}
+	if a.docker != nil {
+		sources = append(sources, a.docker)
 	}
 	if err := discovery.Watch(ctx, sources, desired); err != nil {
 		a.log.Error("discovery ended", "err", err)
@@ -163,11 +184,22 @@ func (a *app) routes() http.Handler {
 	router.RedirectFixedPath = false
 	router.HandleOPTIONS = false
 	a.hub.Routes(router)
-	router.HandlerFunc(http.MethodGet, "/health", health.Handler(a.hub.Status, a.guard.Allowed))
+	router.HandlerFunc(http.MethodGet, "/health", health.Handler(a.hub.Status, a.troubles, a.guard.Allowed))
 	router.NotFound = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "nothing here; the endpoints are /mcp, /mcp/group/:id, /mcp/server/:id and /health", http.StatusNotFound)
 	})
 	return router
+}
+
+// troubles is what /health says of the sources.
+func (a *app) troubles() (t health.Troubles) {
+	if a.file != nil {
+		t.File = a.file.LastError()
+	}
+	if a.docker != nil {
+		t.Docker = a.docker.LastError()
+	}
+	return t
 }
 
 // access is what the settings say of who may use what.

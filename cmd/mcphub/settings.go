@@ -29,7 +29,23 @@ type settings struct {
 	ShutdownGrace time.Duration `env:"MCPHUB_SHUTDOWN_GRACE" envDefault:"8s"`
 	LogLevel      logLevel      `env:"MCPHUB_LOG_LEVEL" envDefault:"info"`
 	LogFormat     logFormat     `env:"MCPHUB_LOG_FORMAT" envDefault:"auto"`
-	Docker        dockerMode    `env:"MCPHUB_DOCKER" envDefault:"auto"`
+
+	Docker              dockerMode    `env:"MCPHUB_DOCKER" envDefault:"auto"`
+	DockerHost          string        `env:"MCPHUB_DOCKER_HOST"` // instead of DOCKER_HOST; see docker.Options for this and the next
+	DockerLabelPrefix   string        `env:"MCPHUB_DOCKER_LABEL_PREFIX" envDefault:"mcphub"`
+	DockerFilter        string        `env:"MCPHUB_DOCKER_FILTER"`
+	DockerRequireEnable bool          `env:"MCPHUB_DOCKER_REQUIRE_ENABLE" envDefault:"false"`
+	DockerNetwork       string        `env:"MCPHUB_DOCKER_NETWORK"`
+	DockerAddress       string        `env:"MCPHUB_DOCKER_ADDRESS" envDefault:"auto"`
+	DockerHostAddress   string        `env:"MCPHUB_DOCKER_HOST_ADDRESS"`
+	DockerSelf          string        `env:"MCPHUB_DOCKER_SELF"`
+	DockerResync        time.Duration `env:"MCPHUB_DOCKER_RESYNC" envDefault:"60s"`
+	DockerDebounce      time.Duration `env:"MCPHUB_DOCKER_DEBOUNCE" envDefault:"250ms"`
+	DockerDebounceMax   time.Duration `env:"MCPHUB_DOCKER_DEBOUNCE_MAX" envDefault:"2s"`
+	DockerLinger        time.Duration `env:"MCPHUB_DOCKER_LINGER" envDefault:"10s"`
+	DockerAllowURL      bool          `env:"MCPHUB_DOCKER_ALLOW_URL" envDefault:"false"`
+	DockerStdio         bool          `env:"MCPHUB_DOCKER_STDIO" envDefault:"on"`
+	Instance            string        `env:"MCPHUB_INSTANCE" envDefault:"default"`
 
 	Demo    bool `env:"-"`
 	Version bool `env:"-"` // nothing else is read then
@@ -45,13 +61,3 @@ type settings struct {
 // logFormat is how the log is written: text, json, or auto, which is text on a
 // terminal and json elsewhere.
 type logFormat string
-
-// dockerMode says whether containers are looked at; auto: where there is an
-// engine.
-type dockerMode string
-
-const (
-	dockerAuto dockerMode = "auto"
-	dockerOn   dockerMode = "on"
-	dockerOff  dockerMode = "off"
-)

@@ -37,6 +37,7 @@ func (l logLevel) Level() slog.Level {
 
 var parsers = map[reflect.Type]env.ParserFunc{
 	reflect.TypeFor[int]():           parser(parseCount),
+	reflect.TypeFor[bool]():          parser(discovery.ParseBool),
 	reflect.TypeFor[time.Duration](): parser(discovery.ParseDuration),
 	reflect.TypeFor[sessionKeys]():   parser(parseSessionKeys),
 	reflect.TypeFor[hostNames]():     parser(parseHostNames),

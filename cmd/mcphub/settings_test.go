@@ -6,10 +6,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
-
-	"mcphub/discovery"
 )
 
 var (
@@ -44,7 +41,8 @@ func TestSessionKeys(t *testing.T) {
 }
 
 func TestUnsetSecrets(t *testing.T) {
-	gone := []string{"MCPHUB_AUTH_TOKEN", "MCPHUB_AUTH", "MCPHUB_SESSION_KEY_FILE", "MCPHUB_SERVERS", "MCPHUB_SERVER_A_TOKEN"}
+	gone := []string{"MCPHUB_AUTH_TOKEN", "MCPHUB_AUTH", "MCPHUB_SESSION_KEY_FILE", "MCPHUB_SERVERS", "MCPHUB_SERVER_A_TOKEN",
+		"MCPHUB_LABEL_SECRET_A", "MCPHUB_LABEL_SECRET_A_FILE", "MCPHUB_LABEL_SECRET_A_SERVERS"}
 	for _, name := range append(gone, "MCPHUB_PORT") {
 		t.Setenv(name, "x")
 	}
@@ -69,7 +67,7 @@ func TestReadmeTable(t *testing.T) {
 	var listed []string
 	for _, row := range rows {
 		listed = append(listed, row[1])
-		if !slices.Contains(knownNames(), row[1]) && !strings.HasPrefix(row[1], discovery.ServerPrefix) {
+		if !slices.Contains(knownNames(), row[1]) && !ofOne(row[1]) {
 			t.Errorf("README.md lists %s, which is not read", row[1])
 		}
 	}

@@ -42,7 +42,7 @@ type draft struct {
 
 func (d *draft) problem(id, state string, c container, reason string) {
 	d.list.Problems = append(d.list.Problems, discovery.Problem{
-		ID: id, State: state, Origin: discovery.Label, Where: c.where(), Reason: printable(reason, maxReason),
+		ID: id, State: state, Origin: discovery.Label, Where: c.where(), Container: c.name, Reason: printable(reason, maxReason),
 	})
 }
 
@@ -152,7 +152,7 @@ func (d *draft) server(claims []claim) discovery.Server {
 	})
 	r := chosen.reading
 	s := discovery.Server{
-		ID: r.id, Spec: r.spec, Origin: discovery.Label, Where: chosen.container.where(),
+		ID: r.id, Spec: r.spec, Origin: discovery.Label, Where: chosen.container.where(), Container: chosen.container.name,
 		Title: r.title, Description: r.description, Warnings: r.warnings,
 		Standby: r.standby, Drain: r.drain,
 	}

@@ -16,9 +16,11 @@
 package docker
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"regexp"
 	"strings"
@@ -75,19 +77,17 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// New returns a Source. It does not connect: an error is a mistake in o or in the
-// environment that Docker's client reads, and begins with the name of the variable.
+// New returns a Source. It does not connect: an error is a mistake in o (see Check) or
+// in the environment that Docker's client reads, and begins with the name of the
+// variable.
 func New(o Options) (*Source, error) {
 	o = o.withDefaults()
-	filters, err := parseFilter(o.Filter)
-	if err != nil {
-		return nil, fmt.Errorf("MCPHUB_DOCKER_FILTER: %w", err)
+	if err := errors.Join(o.Check(), o.checkHost()); err != nil {
+		return nil, err
 	}
+	filters, _ := parseFilter(o.Filter) // it has been checked
 	if o.RequireEnable {
 		filters.Add("label", o.LabelPrefix+".enable")
-	}
-	if err := o.check(); err != nil {
-		return nil, err
 	}
 	return &Source{
 		options: o, filters: filters, me: findSelf(o.Self, os.ReadFile, hostname()),
@@ -111,19 +111,51 @@ func Present(host string) bool {
 
 var prefixPattern = regexp.MustCompile(`^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$`)
 
-func (o Options) check() error {
-	var choice string
-	if !prefixPattern.MatchString(o.LabelPrefix) {
-		return fmt.Errorf("MCPHUB_DOCKER_LABEL_PREFIX: %q is no prefix of labels; write e.g. mcphub or io.acme.mcphub", o.LabelPrefix)
-	}
-	if err := oneOf(&choice, o.Address, "auto", "internal", "published"); err != nil {
-		return fmt.Errorf("MCPHUB_DOCKER_ADDRESS: %w", err)
-	}
-	for name, d := range map[string]time.Duration{"RESYNC": o.Resync, "DEBOUNCE": o.Debounce, "DEBOUNCE_MAX": o.DebounceMax, "LINGER": o.Linger} {
-		if d < 0 {
-			return fmt.Errorf("MCPHUB_DOCKER_%s: %v is less than nothing", name, d)
+// Check returns all that is wrong with the options themselves, joined, each error
+// beginning with the name of the variable.
+func (o Options) Check() error {
+	o = o.withDefaults()
+	var errs []error
+	check := func(name string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("MCPHUB_%s: %w", name, err))
 		}
 	}
+	if !prefixPattern.MatchString(o.LabelPrefix) {
+		check("DOCKER_LABEL_PREFIX", fmt.Errorf("%q is no prefix of labels; write e.g. mcphub or io.acme.mcphub", o.LabelPrefix))
+	}
+	_, err := parseFilter(o.Filter)
+	check("DOCKER_FILTER", err)
+	var choice string
+	check("DOCKER_ADDRESS", oneOf(&choice, o.Address, "auto", "internal", "published"))
+	check("DOCKER_HOST_ADDRESS", checkHostAddress(o.HostAddress))
+	check("DOCKER_RESYNC", checkDuration(o.Resync))
+	check("DOCKER_DEBOUNCE", checkDuration(o.Debounce))
+	check("DOCKER_DEBOUNCE_MAX", checkDuration(o.DebounceMax))
+	check("DOCKER_LINGER", checkDuration(o.Linger))
+	if strings.ContainsAny(o.Instance, ", \t\r\n") {
+		check("INSTANCE", fmt.Errorf("%q is no name that a label can list; write it without commas and spaces", o.Instance))
+	}
+	return errors.Join(errs...)
+}
+
+func checkDuration(d time.Duration) error {
+	if d < 0 {
+		return fmt.Errorf("%v is less than nothing", d)
+	}
+	return nil
+}
+
+func checkHostAddress(host string) error {
+	if _, err := netip.ParseAddr(host); err == nil || !strings.ContainsAny(host, "/: \t\r\n") {
+		return nil
+	}
+	return fmt.Errorf("%q is no host; write e.g. host.docker.internal or 192.168.1.10, without scheme and port", host)
+}
+
+// checkHost finds out whether Docker's client can be made: from o, and from the
+// variables that the client itself reads.
+func (o Options) checkHost() error {
 	variable, host := "DOCKER_HOST", os.Getenv("DOCKER_HOST")
 	if o.Host != "" {
 		variable, host = "MCPHUB_DOCKER_HOST", o.Host

@@ -91,16 +91,6 @@ func oneOf[T ~string](field *T, text string, choices ...T) error {
 	return fmt.Errorf("%q is not known; take %s or %s", text, strings.Join(names[:last], ", "), names[last])
 }
 
-func parseBool(text string) (bool, error) {
-	switch strings.ToLower(text) {
-	case "true", "1", "yes", "on":
-		return true, nil
-	case "false", "0", "no", "off":
-		return false, nil
-	}
-	return false, fmt.Errorf("%q is neither true nor false", text)
-}
-
 func parsePort(r *reading, text string) error {
 	port, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || port == 0 {

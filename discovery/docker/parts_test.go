@@ -115,10 +115,24 @@ func TestNewRefusesMistakes(t *testing.T) {
 	}{
 		{Options{}, "DOCKER_HOST: ssh:// needs a program that the hub does not have; take tcp:// with TLS (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH), or a socket proxy"},
 		{Options{Host: "ssh://x"}, "MCPHUB_DOCKER_HOST: ssh:// needs a program that the hub does not have; take tcp:// with TLS (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH), or a socket proxy"},
+	} {
+		if _, err := New(test.options); err == nil || err.Error() != test.want {
+			t.Errorf("%+v: got %v, want %s", test.options, err, test.want)
+		}
+	}
+	t.Setenv("DOCKER_HOST", "")
+	for _, test := range []struct {
+		options Options
+		want    string
+	}{
 		{Options{LabelPrefix: "mcp hub"}, `MCPHUB_DOCKER_LABEL_PREFIX: "mcp hub" is no prefix of labels; write e.g. mcphub or io.acme.mcphub`},
 		{Options{Filter: "label"}, `MCPHUB_DOCKER_FILTER: "label" is no filter; write e.g. label=com.docker.compose.project=mcp`},
 		{Options{Address: "publish"}, `MCPHUB_DOCKER_ADDRESS: "publish" is not known; did you mean published?`},
 		{Options{Resync: -time.Second}, "MCPHUB_DOCKER_RESYNC: -1s is less than nothing"},
+		{Options{HostAddress: "http://x"}, `MCPHUB_DOCKER_HOST_ADDRESS: "http://x" is no host; write e.g. host.docker.internal or 192.168.1.10, without scheme and port`},
+		{Options{HostAddress: "x:80"}, `MCPHUB_DOCKER_HOST_ADDRESS: "x:80" is no host; write e.g. host.docker.internal or 192.168.1.10, without scheme and port`},
+		{Options{HostAddress: "fe80::1", Instance: "a,b"}, `MCPHUB_INSTANCE: "a,b" is no name that a label can list; write it without commas and spaces`},
+		{Options{Filter: "x", Linger: -1}, "MCPHUB_DOCKER_FILTER: \"x\" is no filter; write e.g. label=com.docker.compose.project=mcp\nMCPHUB_DOCKER_LINGER: -1ns is less than nothing"},
 	} {
 		if _, err := New(test.options); err == nil || err.Error() != test.want {
 			t.Errorf("%+v: got %v, want %s", test.options, err, test.want)

@@ -71,7 +71,7 @@ func (d *declared) read(c container, o *Options) (r reading, on bool) {
 	r = reading{drain: defaultDrain, spec: discovery.Spec{InContainer: true}}
 	r.place = place{scheme: "http"}
 	v, set := d.plain["enable"]
-	on, err := parseBool(v.text)
+	on, err := discovery.ParseBool(v.text)
 	switch {
 	case !set && o.RequireEnable, set && err == nil && !on:
 		return r, false
