@@ -182,14 +182,14 @@ func (s *Source) tell(d *draft) {
 			}
 		}
 		for _, warning := range server.Warnings {
-			s.note(noted, warning, "server", server.ID, "container", server.Where)
+			s.note(noted, warning, "server", server.ID, "container", server.Container)
 		}
 		if server.Absence.State == "unreachable" {
 			s.note(noted, server.Absence.Reason, "server", server.ID)
 		}
 	}
 	for _, p := range d.list.Problems {
-		s.note(noted, p.Reason, "server", p.ID, "state", p.State, "container", p.Where)
+		s.note(noted, p.Reason, "server", p.ID, "state", p.State, "container", p.Container)
 	}
 	for _, remark := range d.remarks {
 		s.note(noted, remark)
