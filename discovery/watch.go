@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -13,9 +14,9 @@ const patience = 5 * time.Second
 
 // Watch runs the sources until ctx ends and sends what they desire together:
 // once when all have sent a list, or after five seconds, and again after every
-// change. A receiver that is slow gets the newest Desired, not every one. All
-// that Watch started has ended when it returns.
-func Watch(ctx context.Context, sources []Source, desired chan<- Desired) error {
+// change. A receiver that is slow gets the newest Desired, not every one. What is
+// wrong with one is logged. All that Watch started has ended when it returns.
+func Watch(ctx context.Context, sources []Source, desired chan<- Desired, log *slog.Logger) error {
 	var wg sync.WaitGroup
 	news := make(chan newest)
 	errs := make([]error, len(sources))
@@ -27,7 +28,7 @@ func Watch(ctx context.Context, sources []Source, desired chan<- Desired) error 
 		})
 		wg.Go(func() { relay(ctx, i, lists, news) })
 	}
-	unite(ctx, len(sources), news, desired)
+	unite(ctx, len(sources), news, desired, log)
 	wg.Wait()
 	return errors.Join(errs...)
 }
@@ -49,12 +50,13 @@ func relay(ctx context.Context, source int, lists <-chan List, news chan<- newes
 }
 
 // unite keeps the newest list of each source, and sends what comes of them.
-func unite(ctx context.Context, sources int, news <-chan newest, desired chan<- Desired) {
+func unite(ctx context.Context, sources int, news <-chan newest, desired chan<- Desired, log *slog.Logger) {
 	heard := map[int]List{}
 	overdue := time.NewTimer(patience)
 	defer overdue.Stop()
 	var out chan<- Desired // nil while there is nothing new to send
 	var next Desired
+	var known told
 	waiting := sources > 0
 	if !waiting {
 		out = desired
@@ -77,6 +79,7 @@ func unite(ctx context.Context, sources int, news <-chan newest, desired chan<- 
 		}
 		if !waiting {
 			next, out = Merge(inOrder(heard, sources)...), desired
+			known = known.tell(log, next)
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package discovery
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -25,11 +27,16 @@ func (s scripted) Run(ctx context.Context, lists chan<- List) error {
 // watch runs Watch in a bubble until the returned function is called.
 func watch(t *testing.T, sources ...Source) (desired <-chan Desired, stop func()) {
 	t.Helper()
+	return watchAndLog(t, slog.DiscardHandler, sources...)
+}
+
+func watchAndLog(t *testing.T, log slog.Handler, sources ...Source) (desired <-chan Desired, stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	out := make(chan Desired)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := Watch(ctx, sources, out); err != nil {
+		if err := Watch(ctx, sources, out, slog.New(log)); err != nil {
 			t.Errorf("Watch: %v", err)
 		}
 	})
@@ -84,5 +91,41 @@ func TestWatchNothing(t *testing.T) {
 		desired, stop := watch(t)
 		defer stop()
 		check(t, "no sources", newestOf(desired), "map[] map[]")
+	})
+}
+
+// What is wrong is told once, and again when it has been well in between.
+func TestWatchTells(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		handler := slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}})
+		labels := make(scripted)
+		_, stop := watchAndLog(t, handler, EnvironmentSource{declare(Environment, "github; dev=githup,files")}, labels)
+		defer stop()
+		expect := func(what, want string) {
+			t.Helper()
+			synctest.Wait()
+			check(t, what, log.String(), want)
+			log.Reset()
+		}
+		const (
+			typo  = `level=WARN msg="group incomplete" reason="group dev: there is no server \"githup\"; did you mean \"github\"?"` + "\n"
+			files = `level=WARN msg="group incomplete" reason="group dev: there is no server \"files\""` + "\n"
+		)
+		expect("one has not spoken", "")
+		labels <- declare(Label, "files github")
+		expect("a server by label", `level=WARN msg="declaration cannot be followed" server=github state=conflict where="the label" reason="the id \"github\" is taken by the environment; choose another"`+"\n"+typo)
+		labels <- declare(Label, "files github mail")
+		expect("nothing new", "")
+		labels <- declare(Label, "mail")
+		expect("it is gone", files)
+		labels <- declare(Label, "files")
+		labels <- declare(Label, "mail")
+		expect("it was back", files)
 	})
 }

@@ -3,6 +3,7 @@ package integration
 import (
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,11 +17,15 @@ func TestEngineThatIsNotThere(t *testing.T) {
 	hub := startHub(t, hubOptions{Env: []string{
 		"MCPHUB_DOCKER=on", "DOCKER_HOST=tcp://" + address,
 		"MCPHUB_SERVERS=first=stdio:" + gosdkCommand(t)[0], "MCPHUB_SERVER_FIRST_ENV_" + serverVariable + "=stdio",
+		"MCPHUB_GROUPS=dev=first,later", // which a container may declare yet
 	}})
 	expectServers(t, open(t, hub.URL+"/mcp", ""), "first")
 	hub.waitFor(t, "the reason", func() bool { return strings.Contains(health(t, hub).Docker.Error, address) })
-	if got := health(t, hub).Status; got != "healthy" {
-		t.Errorf("status: got %s, want healthy", got)
+	if got := health(t, hub); got.Status != "healthy" || !slices.Equal(got.Missing["dev"], []string{"later"}) {
+		t.Errorf("got %+v, want healthy but for a missing server", got)
+	}
+	if !strings.Contains(hub.Output(), `group dev: there is no server \"later\"`) {
+		t.Error("the log does not tell of the missing server")
 	}
 
 	engine := serveEmptyEngine(t, address)

@@ -9,10 +9,11 @@ import (
 
 // healthReport is what /health answers.
 type healthReport struct {
-	Status  string         `json:"status"`
-	Servers []serverHealth `json:"servers"`
-	File    sourceHealth   `json:"file"`
-	Docker  sourceHealth   `json:"docker"`
+	Status  string              `json:"status"`
+	Servers []serverHealth      `json:"servers"`
+	Missing map[string][]string `json:"missing"`
+	File    sourceHealth        `json:"file"`
+	Docker  sourceHealth        `json:"docker"`
 }
 
 // sourceHealth is empty where a source can be read.

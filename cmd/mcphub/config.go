@@ -21,6 +21,7 @@ import (
 // the flag's, else the environment's if set, else the file's, else the default.
 type inputs struct {
 	flags   map[string]string // by the name of the variable that the flag overrides
+	demo    bool              // --demo
 	environ map[string]string // as it was at start
 	secrets map[string]string // the values of secrets, be they from files
 
@@ -36,7 +37,7 @@ func loadSettings(args, environ []string, stderr io.Writer) (*settings, error) {
 	if err != nil || s.Version {
 		return s, err
 	}
-	in := inputs{flags: flags, environ: toMap(environ), secrets: map[string]string{}}
+	in := inputs{flags: flags, demo: s.Demo, environ: toMap(environ), secrets: map[string]string{}}
 	errs := in.checkNames()
 	for _, name := range secretNames() {
 		value, from, err := discovery.ReadVariable(in.environ, name)
@@ -54,12 +55,7 @@ func loadSettings(args, environ []string, stderr io.Writer) (*settings, error) {
 	errs = append(errs, err)
 	file, err := in.readFile()
 	errs = append(errs, err)
-	loaded, err := in.settings(servers, file, errors.Join(errs...))
-	if err != nil {
-		return nil, err
-	}
-	loaded.Demo = s.Demo
-	return loaded, nil
+	return in.settings(servers, file, errors.Join(errs...))
 }
 
 func parseFlags(args []string, stderr io.Writer) (map[string]string, *settings, error) {
@@ -125,7 +121,7 @@ func (in inputs) path() string {
 // settings unites the inputs with what was read of them, and known mistakes in
 // that with its own.
 func (in inputs) settings(servers discovery.List, file *discovery.Config, known error) (*settings, error) {
-	s := &settings{Servers: servers, File: file, inputs: in}
+	s := &settings{Demo: in.demo, Servers: servers, File: file, inputs: in}
 	layers := fromFile(file)
 	for _, name := range variableNames() {
 		if value := in.environ[name]; value != "" {
@@ -154,12 +150,7 @@ func (in inputs) settings(servers discovery.List, file *discovery.Config, known 
 // reload returns the settings with a new content of the file. A changed port is
 // there to be compared; it takes a restart.
 func (s *settings) reload(file *discovery.Config) (*settings, error) {
-	next, err := s.inputs.settings(s.Servers, file, nil)
-	if err != nil {
-		return nil, err
-	}
-	next.Demo = s.Demo
-	return next, nil
+	return s.inputs.settings(s.Servers, file, nil)
 }
 
 // named puts the place of a setting before an error, of which the library knows

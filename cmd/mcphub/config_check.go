@@ -172,32 +172,22 @@ func (s *settings) warn() {
 	}
 }
 
-// checkGroups finds groups that name servers nobody declares. With Docker that
-// may change when a container starts; without, it is a mistake.
+// checkGroups finds groups that name servers nobody declares. With Docker that may
+// change when a container starts, so it is the sources' to tell; without, it is a
+// mistake.
 func (s *settings) checkGroups() (errs []error) {
+	if s.followsDocker() {
+		return nil
+	}
 	lists := []discovery.List{s.Servers}
+	if s.Demo {
+		lists = append(lists, discovery.List{Origin: discovery.Environment, Servers: []discovery.Server{{ID: demoID}}})
+	}
 	if s.File != nil {
 		lists = append(lists, s.File.List())
 	}
-	desired := discovery.Merge(lists...)
-	var ids []string
-	for _, server := range desired.Servers {
-		ids = append(ids, server.ID)
+	for _, gap := range discovery.Merge(lists...).Gaps() {
+		errs = append(errs, errors.New(gap))
 	}
-	for group, missing := range desired.Missing {
-		for _, id := range missing {
-			text := fmt.Sprintf("group %s: there is no server %q", group, id)
-			if near := discovery.Nearest(id, ids); near != "" {
-				text += fmt.Sprintf("; did you mean %q?", near)
-			}
-			if !s.followsDocker() {
-				errs = append(errs, errors.New(text))
-			} else {
-				s.Warnings = append(s.Warnings, text)
-			}
-		}
-	}
-	slices.Sort(s.Warnings)
-	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errs
 }

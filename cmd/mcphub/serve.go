@@ -119,7 +119,7 @@ func (a *app) discover(ctx context.Context, desired chan<- discovery.Desired) {
 	if a.docker != nil {
 		sources = append(sources, a.docker)
 	}
-	if err := discovery.Watch(ctx, sources, desired); err != nil {
+	if err := discovery.Watch(ctx, sources, desired, a.log); err != nil {
 		a.log.Error("discovery ended", "err", err)
 	}
 }
@@ -139,6 +139,8 @@ func reloadOnHangup(ctx context.Context, file *discovery.FileSource) {
 	}
 }
 
+const demoID = "demo"
+
 // environment is what the environment declares, and the demonstration server if
 // it was asked for: this program again, over stdio.
 func (a *app) environment() discovery.List {
@@ -153,7 +155,7 @@ func (a *app) environment() discovery.List {
 		return list
 	}
 	list.Servers = append(list.Servers, discovery.Server{
-		ID: "demo", Origin: discovery.Environment, Where: "--demo",
+		ID: demoID, Origin: discovery.Environment, Where: "--demo",
 		Spec: discovery.Spec{
 			Transport: discovery.Stdio, Command: []string{self, "demo-server"}, Isolation: discovery.IsolationSession,
 		},

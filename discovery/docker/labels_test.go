@@ -3,6 +3,8 @@ package docker
 import (
 	"fmt"
 	"maps"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -120,4 +122,20 @@ func marks(i discovery.Instance) string {
 		out += " (draining)"
 	}
 	return out
+}
+
+// The README's table and the code know the same labels.
+func TestReadmeLabels(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `mcphub\\.([^`]*)` ").FindAllStringSubmatch(string(readme), -1) {
+		listed = append(listed, row[1])
+	}
+	known := slices.Sorted(slices.Values(append(slices.Clone(plainFields), "header.<Name>", "env.<NAME>")))
+	if slices.Sort(listed); !slices.Equal(listed, known) {
+		t.Errorf("README.md lists\n%q\nthe code knows\n%q", listed, known)
+	}
 }

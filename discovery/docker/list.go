@@ -170,7 +170,8 @@ func (s *Source) hostAddress(ctx context.Context, around *surroundings) string {
 	return ""
 }
 
-// tell logs what is new: servers with their containers, and what is wrong, once.
+// tell logs what is new, once: servers with their containers, and what is odd about
+// them. Whoever merges the lists logs their problems.
 func (s *Source) tell(d *draft) {
 	log := s.options.Log
 	known, noted := map[string]bool{}, map[string]bool{}
@@ -187,9 +188,6 @@ func (s *Source) tell(d *draft) {
 		if server.Absence.State == "unreachable" {
 			s.note(noted, server.Absence.Reason, "server", server.ID)
 		}
-	}
-	for _, p := range d.list.Problems {
-		s.note(noted, p.Reason, "server", p.ID, "state", p.State, "container", p.Container)
 	}
 	for _, remark := range d.remarks {
 		s.note(noted, remark)
