@@ -19,6 +19,7 @@ var badHTTP = []badServer{
 	{name: "answers 404 for its session", beside: overEvents, run: forgetsSessions},
 	{name: "answers 503 once when it is back", beside: overJSON, run: busyOnce},
 	{name: "closes its GET stream again and again", beside: overEvents, run: endsStreams},
+	{name: "closes each stream at once with a new id", beside: overEvents, run: numbersNothing},
 	{name: "refuses clients but not the hub", beside: overEvents, run: refusesClients},
 }
 
@@ -169,6 +170,58 @@ func endsStreams(x *trial) {
 // firstBackoff is what a client of a server waits for before it asks for a stream
 // for the second time.
 const firstBackoff = 250 * time.Millisecond
+
+// numbersNothing ends its streams at once, that of a call for a while, with nothing
+// but a new id, and asks to be asked again after a millisecond.
+func numbersNothing(x *trial) {
+	var own, ofCall atomic.Int32
+	var id atomic.Pointer[jsonrpc.Message]
+	h := x.host(overEvents, func(w http.ResponseWriter, r *http.Request, m *jsonrpc.Message) bool {
+		name, count := "own", &own
+		switch {
+		case m != nil && m.Method == "tools/call":
+			id.Store(m)
+			fallthrough
+		case strings.HasPrefix(r.Header.Get("Last-Event-Id"), "call"):
+			name, count = "call", &ofCall
+		case r.Method != http.MethodGet:
+			return false
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = fmt.Fprintf(w, "id: %s %d\nretry: 1\n\n", name, count.Add(1))
+		if m := id.Load(); count == &ofCall && count.Load() == 12 {
+			writeEvent(w, right(m, `{"content":[]}`))
+		}
+		return true
+	})
+	began := time.Now()
+	x.serve("bad", h.spec())
+	x.expect("bad", connected)
+	c, called := x.connectIn("2025-06-18", "/mcp", "user", `{}`), time.Now()
+	equal(x.t, "the call", c.result(`tools/call {"name":"bad__do"}`), `{"content":[]}`)
+	if n, took := ofCall.Load(), time.Since(called); n != 12 || n > askedWithin(took) {
+		x.t.Errorf("%d streams of a call in %v, want 12 and at most %d", n, took, askedWithin(took))
+	}
+	if !eventually(func() bool { return own.Load() >= 12 }) {
+		x.t.Fatal("the stream is not opened again")
+	}
+	if n, took := own.Load(), time.Since(began); n > askedWithin(took) {
+		x.t.Errorf("%d streams in %v, want %d at most", n, took, askedWithin(took))
+	}
+	h.set(nil)
+	x.works("bad")
+}
+
+// askedWithin is how often in a time a stream may be asked for that brings nothing:
+// each time 10 ms later than before.
+func askedWithin(d time.Duration) (n int32) {
+	const step = 10 * time.Millisecond
+	for gap := 2 * step; d > 0; gap += step {
+		d -= gap
+		n++
+	}
+	return n
+}
 
 func refusesClients(x *trial) {
 	h := x.host(overJSON, func(w http.ResponseWriter, _ *http.Request, m *jsonrpc.Message) bool {

@@ -28,6 +28,7 @@ var badServerNames = []string{
 	"asks without end",
 	"asks for sampling that the client has not declared",
 	"capabilities that are no object",
+	"closes each stream at once with a new id",
 	"closes its GET stream again and again",
 	"closes its stdout and lives on",
 	"command not found",

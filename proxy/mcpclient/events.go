@@ -25,6 +25,7 @@ type eventReader struct {
 	retry   time.Duration // what the server asks to wait before reconnecting; 0 if it does not
 	retried bool          // the server has asked
 	skipped excerpt       // of the last event that was long
+	heard   bool          // a message has come; set by who reads the events
 	primed  func()        // called after an event without data that gave an id or a time to wait; may be nil
 
 	begun bool // the first line has been read

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 )
 
 // readAllEvents returns the events of a stream as text, and the reader's state at
@@ -101,18 +100,4 @@ func FuzzEvents(f *testing.F) {
 			t.Errorf("an event that follows is lost: %s", after)
 		}
 	})
-}
-
-func TestBackoff(t *testing.T) {
-	for tries := range 20 {
-		if d := backoff(0, tries); d < firstDelay/2 || d > maxDelay {
-			t.Errorf("backoff(0, %d): %v", tries, d)
-		}
-		if d := backoff(time.Minute, tries); d != time.Minute {
-			t.Errorf("backoff(1m, %d): %v", tries, d)
-		}
-	}
-	if d := backoff(0, 0); d > firstDelay {
-		t.Errorf("the first delay is %v", d)
-	}
 }

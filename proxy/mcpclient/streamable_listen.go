@@ -5,31 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
 	"mcphub/proxy/jsonrpc"
 )
-
-const (
-	firstDelay = 250 * time.Millisecond
-	maxDelay   = 30 * time.Second
-	// settled is how long a stream must have lived for the next attempt to be
-	// prompt again.
-	settled = 10 * time.Second
-)
-
-// backoff returns how long to wait before the attempt that follows tries vain
-// ones: random, so that many sessions do not come back at the same moment, and
-// not less than what the server asked for.
-func backoff(retry time.Duration, tries int) time.Duration {
-	if tries == 0 && retry > 0 {
-		return retry
-	}
-	bound := min(maxDelay, firstDelay<<min(tries, 10))
-	return max(retry, bound/2+rand.N(bound/2))
-}
 
 // listen keeps the stream open that the server may send on when no call is under
 // way.
@@ -58,7 +38,7 @@ func (w *streamable) listenHeader(lastID string) http.Header {
 func (w *streamable) keepListening() {
 	var at streamEnd
 	for tries := 0; ; tries++ {
-		began, before := time.Now(), at.lastID
+		before := at.lastID
 		wait, err := w.listenOnce(&at)
 		if err != nil || w.life.Err() != nil {
 			if w.life.Err() == nil {
@@ -66,10 +46,10 @@ func (w *streamable) keepListening() {
 			}
 			return
 		}
-		if at.reached && (time.Since(began) >= settled || at.lastID != before) {
+		if at.reached && (time.Since(at.asked) >= settled || at.lastID != before) {
 			tries = 0
 		}
-		if sleep(w.life, max(wait, backoff(at.retry, tries)), nil) != nil {
+		if sleep(w.life, max(wait, at.wait(tries)), nil) != nil {
 			return
 		}
 	}
@@ -78,7 +58,7 @@ func (w *streamable) keepListening() {
 // listenOnce opens the stream and reads it to its end. An error says that there
 // is no use in trying again; wait is what the server asks for.
 func (w *streamable) listenOnce(at *streamEnd) (wait time.Duration, err error) {
-	at.reached = false
+	at.reached, at.asked = false, time.Now()
 	resp, err := w.site.do(w.life, http.MethodGet, w.listenHeader(at.lastID), nil)
 	w.first.Do(func() { close(w.heard) })
 	if err != nil {
@@ -102,7 +82,7 @@ func (w *streamable) listenOnce(at *streamEnd) (wait time.Duration, err error) {
 	if err := w.listenTo(r); err != io.EOF {
 		w.unreachable(err)
 	}
-	at.lastID, at.retry = r.lastID, r.retry
+	at.note(r)
 	return 0, nil
 }
 
@@ -136,6 +116,7 @@ func (w *streamable) listenTo(r *eventReader) error {
 			w.s.complain("event skipped that is no message", "err", err)
 			continue
 		}
+		r.heard = true
 		for _, m := range messages {
 			w.s.deliver(m)
 		}

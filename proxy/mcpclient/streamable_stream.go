@@ -1,7 +1,6 @@
 package mcpclient
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,12 +18,12 @@ const resumeTries = 5
 // stream reads an answer that is a stream of events, and takes it up again where
 // it breaks off, as long as the server numbers its events.
 func (w *streamable) stream(x *exchange, resp *http.Response) (*jsonrpc.Message, error) {
-	r := newEventReader(resp.Body)
+	at, r := streamEnd{asked: time.Now()}, newEventReader(resp.Body)
 	if x.Primed != nil {
 		r.primed = func() { x.Primed(r.retry) }
 	}
 	m, cut := w.readStream(x, r, resp.Body)
-	at := streamEnd{lastID: r.lastID, retry: r.retry, polls: r.retried}
+	at.note(r)
 	r.release()
 	for tries := 0; m == nil; tries++ {
 		if c, ok := errors.AsType[cutOff](cut); !ok || at.lastID == "" || tries == resumeTries {
@@ -35,9 +34,9 @@ func (w *streamable) stream(x *exchange, resp *http.Response) (*jsonrpc.Message,
 		}
 		var back <-chan struct{}
 		if x.Parted != nil && (tries == 0 || at.reached) {
-			back = x.Parted(at.retry)
+			back = x.Parted(at.wish())
 		}
-		if err := sleep(x.ctx, backoff(at.retry, tries), back); err != nil {
+		if err := sleep(x.ctx, at.wait(tries), back); err != nil {
 			return nil, w.failed(x, err)
 		}
 		before := at
@@ -56,14 +55,6 @@ func outcomeUnknown(reason error) error {
 		return reason
 	}
 	return fmt.Errorf("%w: %v", ErrOutcomeUnknown, reason)
-}
-
-// streamEnd is where a stream broke off.
-type streamEnd struct {
-	lastID  string
-	retry   time.Duration // what the server asks to wait
-	polls   bool          // it has asked: it means to be asked again and again
-	reached bool          // the last attempt got a stream
 }
 
 // cutOff says that a stream ended before the response.
@@ -86,7 +77,7 @@ func (w *streamable) readStream(x *exchange, r *eventReader, body io.ReadCloser)
 		case e.name != "message":
 			continue
 		}
-		m, err := w.receiveEvent(x, r.lines.own(e.data))
+		m, err := w.receiveEvent(x, r, r.lines.own(e.data))
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +90,7 @@ func (w *streamable) readStream(x *exchange, r *eventReader, body io.ReadCloser)
 
 // receiveEvent takes in one event's data. Data that are no message are skipped,
 // but for an unacceptable response to the call itself.
-func (w *streamable) receiveEvent(x *exchange, data []byte) (*jsonrpc.Message, error) {
+func (w *streamable) receiveEvent(x *exchange, r *eventReader, data []byte) (*jsonrpc.Message, error) {
 	m, err := w.receive(x, data)
 	if bad, ok := errors.AsType[unreadable](err); ok {
 		if own, _ := number(x.id); slices.Contains(answered(data), own) {
@@ -108,12 +99,13 @@ func (w *streamable) receiveEvent(x *exchange, data []byte) (*jsonrpc.Message, e
 		w.s.complain("event skipped that is no message", "err", bad.reason)
 		return nil, nil
 	}
+	r.heard = true
 	return m, err
 }
 
 // resume asks for the rest of a call's stream and reads it.
 func (w *streamable) resume(x *exchange, at *streamEnd) (*jsonrpc.Message, error) {
-	at.reached = false
+	at.reached, at.asked = false, time.Now()
 	resp, err := w.site.do(x.ctx, http.MethodGet, w.listenHeader(at.lastID), nil)
 	if err != nil {
 		return nil, cutOff{err}
@@ -126,7 +118,8 @@ func (w *streamable) resume(x *exchange, at *streamEnd) (*jsonrpc.Message, error
 	defer r.release()
 	r.lastID, r.retry, r.retried = at.lastID, at.retry, at.polls
 	m, err := w.readStream(x, r, resp.Body)
-	*at = streamEnd{lastID: r.lastID, retry: r.retry, polls: r.retried, reached: true}
+	at.note(r)
+	at.reached = true
 	return m, err
 }
 
@@ -139,18 +132,4 @@ func (w *streamable) notResumed(resp *http.Response) error {
 		return cutOff{err}
 	}
 	return err
-}
-
-// sleep waits, unless ctx ends. A value on enough, which may be nil, ends it early.
-func sleep(ctx context.Context, d time.Duration, enough <-chan struct{}) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	case <-enough:
-		return nil
-	}
 }
