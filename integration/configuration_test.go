@@ -84,7 +84,7 @@ func runHub(t *testing.T, args []string, env ...string) (stdout, stderr string, 
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), binary, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	cmd.Env = append(append(cleanEnvironment(), "MCPHUB_DOCKER=off"), env...)
+	cmd.Env = append(append(cleanEnvironment(), "MCPHUB_DOCKER=off", watchRaces(t)), env...)
 	err = cmd.Run()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		t.Fatal(err)

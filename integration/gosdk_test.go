@@ -38,6 +38,8 @@ func runServer(transport string) int {
 		err = server.Run(context.Background(), &mcp.StdioTransport{})
 	case "patient":
 		err = newPatientServer().Run(context.Background(), &mcp.StdioTransport{})
+	case racing:
+		race()
 	case "sse":
 		err = listen("/sse", mcp.NewSSEHandler(get, nil))
 	default:

@@ -66,7 +66,7 @@ func answers(url string) bool {
 
 var hubDir string // where hubBinary built; TestMain removes it
 
-// hubBinary builds the hub once in a run of tests, the way it is shipped.
+// hubBinary builds the hub once in a run of tests: the way it is shipped, or with the race detector if the tests have it.
 var hubBinary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "mcphub-test")
 	if err != nil {
@@ -76,6 +76,10 @@ var hubBinary = sync.OnceValues(func() (string, error) {
 	binary := filepath.Join(dir, "mcphub.exe") // the suffix is needed on Windows and harmless elsewhere
 	build := exec.Command("go", "build", "-o", binary, "mcphub/cmd/mcphub")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if raceDetector {
+		build = exec.Command("go", "build", "-race", "-o", binary, "mcphub/cmd/mcphub")
+		build.Env = append(os.Environ(), "CGO_ENABLED=1") // the detector is linked by a C compiler
+	}
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the hub: %w\n%s", err, output)
 	}

@@ -73,7 +73,7 @@ func startProcessAs(t testing.TB, attr *syscall.SysProcAttr, port int, argv []st
 	}
 	defer file.Close()
 	p.cmd.Stdout, p.cmd.Stderr = file, file
-	p.cmd.Env = append(cleanEnvironment(), env...)
+	p.cmd.Env = append(append(cleanEnvironment(), watchRaces(t)), env...)
 	ownGroup(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", argv[0], err)
