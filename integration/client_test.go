@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -64,21 +65,29 @@ func open(t testing.TB, url, token string) *client {
 func openAs(t testing.TB, url, token, capabilities string) *client {
 	t.Helper()
 	c := &client{url: url, token: token}
-	_, err := c.request(t.Context(), "initialize", map[string]any{
+	if err := c.initialize(t.Context(), capabilities); err != nil {
+		t.Fatalf("%s: %v", url, err)
+	}
+	return c
+}
+
+// initialize starts the client's session.
+func (c *client) initialize(ctx context.Context, capabilities string) error {
+	_, err := c.request(ctx, "initialize", map[string]any{
 		"protocolVersion": clientVersion,
 		"capabilities":    json.RawMessage(capabilities),
 		"clientInfo":      map[string]any{"name": "integration", "version": "1"},
 	})
 	if err != nil {
-		t.Fatalf("initialize at %s: %v", url, err)
+		return fmt.Errorf("initialize: %w", err)
 	}
 	if c.session == "" {
-		t.Fatalf("initialize at %s: no Mcp-Session-Id", url)
+		return errors.New("initialize: no Mcp-Session-Id")
 	}
-	if err := c.send(t.Context(), map[string]any{"jsonrpc": "2.0", "method": "notifications/initialized"}); err != nil {
-		t.Fatalf("initialized at %s: %v", url, err)
+	if err := c.send(ctx, map[string]any{"jsonrpc": "2.0", "method": "notifications/initialized"}); err != nil {
+		return fmt.Errorf("initialized: %w", err)
 	}
-	return c
+	return nil
 }
 
 // do sends one HTTP request. The error is a *statusError, or a lostError. A session id that differs from the known one is

@@ -35,19 +35,16 @@ func TestSoak(t *testing.T) {
 	f.warmUp(t)
 	base := measure()
 	ctx, cancel := context.WithTimeout(t.Context(), *soak)
-	defer cancel()
 	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
 	running.Go(func() { f.changeLists(ctx) })
-	for _, s := range f.servers {
-		if s.disturb != nil {
-			running.Go(func() { s.disturbAgain(ctx) })
-		}
-	}
 	clients := make([]*soakClient, soakClients)
 	for i := range clients {
 		clients[i] = &soakClient{t: t, fleet: f, number: i, random: rand.New(rand.NewPCG(1, uint64(i)))}
 		running.Go(func() { clients[i].run(ctx) })
 	}
+	f.disturb(ctx) // on the test's own goroutine, where a server that does not start again ends the test
 	running.Wait()
 	f.warmUp(t) // every server is back
 	report(t, clients)
@@ -67,7 +64,7 @@ type soakServer struct {
 	spec    discovery.Spec
 	disturb func() // kills it, and starts it again where the hub does not; nil: it is left in peace
 
-	mu    sync.Mutex
+	mu    sync.Mutex  // held for the lists only
 	began []time.Time // of each disturbance
 	ended []time.Time
 }
@@ -156,22 +153,32 @@ func (f *soakFleet) childServer(t *testing.T, id string, isolation discovery.Iso
 	}
 }
 
-// disturbAgain disturbs the server every few seconds.
-func (s *soakServer) disturbAgain(ctx context.Context) {
+// disturb disturbs one server after another until ctx ends, each every few seconds.
+func (f *soakFleet) disturb(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(2*time.Second + rand.N(4*time.Second)):
+		case <-time.After(500*time.Millisecond + rand.N(time.Second)):
 		}
-		s.mu.Lock()
-		s.began = append(s.began, time.Now())
-		s.mu.Unlock()
-		s.disturb()
-		s.mu.Lock()
-		s.ended = append(s.ended, time.Now())
-		s.mu.Unlock()
+		if s := f.servers[rand.IntN(len(f.servers))]; s.disturb != nil {
+			s.noteBegin()
+			s.disturb()
+			s.noteEnd()
+		}
 	}
+}
+
+func (s *soakServer) noteBegin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.began = append(s.began, time.Now())
+}
+
+func (s *soakServer) noteEnd() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = append(s.ended, time.Now())
 }
 
 // afterwards is how long after a disturbance calls may still fail: a call waits up to 10 s for a server to come back.

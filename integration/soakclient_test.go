@@ -24,10 +24,15 @@ type soakClient struct {
 	calls, failed int
 }
 
-// run does one thing after another until ctx ends, and ends its session.
+// run does one thing after another until ctx ends, and ends its session. It fails the test but does not end it, as only the
+// test's own goroutine can.
 func (c *soakClient) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		c.client = open(c.t, c.fleet.url+"/mcp", "")
+		c.client = &client{url: c.fleet.url + "/mcp"}
+		if err := c.initialize(context.Background(), `{}`); err != nil {
+			c.t.Errorf("client %d is done: %v", c.number, err)
+			return
+		}
 		for range 10 + c.random.IntN(50) {
 			if ctx.Err() != nil {
 				break
