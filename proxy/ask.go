@@ -218,6 +218,3 @@ func (p *peer) Notify(ctx context.Context, m *jsonrpc.Message) {
 		}
 	}
 }
-
-// StreamOpened implements mcpserver.Peer.
-func (p *peer) StreamOpened() {}

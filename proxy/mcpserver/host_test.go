@@ -13,7 +13,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"mcphub/proxy/jsonrpc"
 )
@@ -31,13 +30,10 @@ type host struct {
 	answer func(ctx context.Context, c *Call) (jsonrpc.Raw, error)
 	// hello is called by Initialize; may be nil.
 	hello func()
-	// opening is how long the peer takes to hear of a stream.
-	opening time.Duration
 
-	mu     sync.Mutex
-	peers  []*peer
-	notes  []string // methods of notifications
-	opened int      // streams
+	mu    sync.Mutex
+	peers []*peer
+	notes []string // methods of notifications
 }
 
 // peer is a Peer that does what its host says.
@@ -65,13 +61,6 @@ func (p *peer) Notify(_ context.Context, m *jsonrpc.Message) {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
 	p.host.notes = append(p.host.notes, m.Method)
-}
-
-func (p *peer) StreamOpened() {
-	time.Sleep(p.host.opening)
-	p.host.mu.Lock()
-	defer p.host.mu.Unlock()
-	p.host.opened++
 }
 
 func (p *peer) Close() { p.closed.Add(1) }

@@ -37,8 +37,6 @@ type Peer interface {
 	Call(ctx context.Context, c *Call) (jsonrpc.Raw, error)
 	// Notify takes one notification of the client. It may not block for long.
 	Notify(ctx context.Context, m *jsonrpc.Message)
-	// StreamOpened is called when the client has opened its own stream.
-	StreamOpened()
 	// Close is called once when the session is over or put away. It may be
 	// called while a Call runs; that call's ctx has ended.
 	Close()

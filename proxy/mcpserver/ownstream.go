@@ -129,6 +129,5 @@ func (s *Session) adopt(st *stream) bool {
 	if opened != nil {
 		close(opened)
 	}
-	s.peer.StreamOpened()
 	return true
 }
