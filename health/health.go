@@ -42,6 +42,7 @@ type server struct {
 	Error           string     `json:"error,omitempty"`
 	Attempts        int        `json:"attempts,omitempty"`
 	NextAttempt     *time.Time `json:"nextAttempt,omitempty"`
+	Strays          int64      `json:"strays,omitempty"` // messages that nobody waited for
 	Problems        []string   `json:"problems,omitempty"`
 }
 
@@ -110,7 +111,7 @@ func newServer(s proxy.ServerStatus) server {
 		State: s.State, Transport: s.Transport, Source: s.Source,
 		Container: s.Container, Title: s.Title, Description: s.Description, Groups: s.Groups,
 		ProtocolVersion: s.ProtocolVersion, Since: moment(s.Since), Error: s.Error,
-		Attempts: s.Attempts, NextAttempt: moment(s.NextAttempt), Problems: s.Problems,
+		Attempts: s.Attempts, NextAttempt: moment(s.NextAttempt), Strays: s.Strays, Problems: s.Problems,
 	}
 }
 

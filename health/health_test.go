@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	up   = proxy.ServerStatus{ID: "a", Connected: true, Tools: 2, Resources: 1, State: "connected", Transport: "stdio", Source: "file", Groups: []string{"dev"}, ProtocolVersion: "2025-11-25", Since: time.Unix(0, 5)}
+	up   = proxy.ServerStatus{ID: "a", Connected: true, Tools: 2, Resources: 1, State: "connected", Transport: "stdio", Source: "file", Groups: []string{"dev"}, ProtocolVersion: "2025-11-25", Since: time.Unix(0, 5), Strays: 3}
 	down = proxy.ServerStatus{ID: "b", State: "failed", Transport: "sse", Source: "environment", Error: "connect: <refused>", Attempts: 4, NextAttempt: time.Unix(60, 0)}
 	odd  = proxy.ServerStatus{ID: "c", State: "invalid", Source: "label", Error: "no port"}
 )
@@ -33,7 +33,7 @@ func ask(t *testing.T, query string, allowed bool, servers ...proxy.ServerStatus
 func TestShape(t *testing.T) {
 	_, got := ask(t, "", true, up, down)
 	want := `{"status":"degraded","servers":[` +
-		`{"id":"a","connected":true,"tools":2,"resources":1,"prompts":0,"templates":0,"state":"connected","transport":"stdio","source":"file","groups":["dev"],"protocolVersion":"2025-11-25","since":"1970-01-01T00:00:00Z"},` +
+		`{"id":"a","connected":true,"tools":2,"resources":1,"prompts":0,"templates":0,"state":"connected","transport":"stdio","source":"file","groups":["dev"],"protocolVersion":"2025-11-25","since":"1970-01-01T00:00:00Z","strays":3},` +
 		`{"id":"b","connected":false,"tools":0,"resources":0,"prompts":0,"templates":0,"state":"failed","transport":"sse","source":"environment","error":"connect: <refused>","attempts":4,"nextAttempt":"1970-01-01T00:01:00Z"}]}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

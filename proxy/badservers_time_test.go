@@ -94,7 +94,7 @@ func (x *bubbleTrial) expect(t *testing.T, p phase, words ...string) {
 func neverAnswers(t *testing.T, x *bubbleTrial) {
 	x.bad.mute = true
 	x.start()
-	x.expect(t, starting)
+	x.expect(t, starting, "the first try to connect is under way")
 	time.Sleep(connectTimeout)
 	x.expect(t, away, "initialize: the server has not answered within 30s")
 	time.Sleep(2*connectTimeout + 10*time.Second)

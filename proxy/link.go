@@ -50,6 +50,7 @@ type link struct {
 	changed  atomic.Uint32 // lists to read again, a bit for each kind, and variantsToo
 	waiting  atomic.Int32  // calls that wait for the server
 	children atomic.Int32  // processes of client sessions
+	strays   atomic.Int64  // messages that nobody waited for, of all sessions
 	refusals chan struct{} // a place for each refusal under way
 	shared   audience      // the clients that share the session
 	wanted   chan struct{} // a declaration has come to be listed for
@@ -146,6 +147,7 @@ func (l *link) open(ctx context.Context) (*mcpclient.Session, error) {
 		Identity:    l.hub.identity(hubCapabilities),
 		Receive:     l.receive,
 		Unreachable: func(error) { l.suspect() },
+		Strays:      &l.strays,
 		Log:         l.log,
 	})
 	if err != nil {

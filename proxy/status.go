@@ -34,6 +34,7 @@ type ServerStatus struct {
 	Error           string // why it is not connected
 	Attempts        int
 	NextAttempt     time.Time // zero if there is none to come
+	Strays          int64     // messages that nobody waited for, since it was declared
 	Problems        []string  // what is odd about its declaration; features repaired, left out, or shadowed by another server's
 	Container       string    // those it runs in, by name with commas; else the one that declares it
 	Title           string
@@ -60,12 +61,15 @@ func (v *view) status(s *state) ServerStatus {
 	out := ServerStatus{
 		ID: s.server.ID, Connected: s.phase == connected, State: string(s.phase),
 		Transport: string(s.server.Spec.Transport), Source: string(s.server.Origin), Groups: v.groupsOf(s.server.ID),
-		ProtocolVersion: s.version, Since: s.since, Attempts: s.attempts, NextAttempt: s.next,
+		ProtocolVersion: s.version, Since: s.since, Attempts: s.attempts, NextAttempt: s.next, Strays: s.link.strays.Load(),
 		Container: containers(s.server), Title: s.server.Title, Description: s.server.Description,
 		Problems: slices.Clone(s.server.Warnings),
 	}
-	if s.err != nil {
+	switch {
+	case s.err != nil:
 		out.Error = s.err.Error()
+	case s.phase == starting:
+		out.Error = "the first try to connect is under way"
 	}
 	if f := s.features; f != nil && s.listed() {
 		out.Tools, out.Prompts = len(f.lists[tools]), len(f.lists[prompts])

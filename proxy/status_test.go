@@ -19,7 +19,7 @@ func TestStatusOfDeclarations(t *testing.T) {
 		Warnings: []string{"mcphub.prot: did you mean mcphub.port?"},
 	}
 	show := func(s discovery.Server) string {
-		v := newView(discovery.Desired{}, map[string]*state{"files": {server: s, phase: connected, features: &features{problems: []string{"a tool is odd"}}}}, nil)
+		v := newView(discovery.Desired{}, map[string]*state{"files": {link: new(link), server: s, phase: connected, features: &features{problems: []string{"a tool is odd"}}}}, nil)
 		out := v.status(v.servers["files"])
 		return fmt.Sprintf("%s|%s|%s|%s", out.Container, out.Title, out.Description, strings.Join(out.Problems, "; "))
 	}

@@ -123,7 +123,7 @@ func (l *link) listVariant(to *declaration) *features {
 // server asks in it is refused: there is no client behind it.
 func (l *link) dialAs(ctx context.Context, capabilities jsonrpc.Raw) (*mcpclient.Session, error) {
 	return mcpclient.Dial(ctx, l.transport, mcpclient.Options{
-		Identity: l.hub.identity(capabilities), Log: l.log,
+		Identity: l.hub.identity(capabilities), Strays: &l.strays, Log: l.log,
 	})
 }
 

@@ -176,6 +176,7 @@ func (p *peer) dial(visiting context.Context, l *link) (*mcpclient.Session, erro
 			ProtocolVersion: state.ProtocolVersion, Capabilities: state.Capabilities, ClientInfo: state.ClientInfo,
 		},
 		Receive: func(s *mcpclient.Session, m *jsonrpc.Message) { p.hear(visiting, l, s, m) },
+		Strays:  &l.strays,
 		Log:     l.log,
 	})
 	if err != nil {

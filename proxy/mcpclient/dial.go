@@ -23,7 +23,6 @@ type Session struct {
 	options Options
 	wire    wire
 	lastID  atomic.Int64
-	strays  atomic.Int64
 	amiss   complaints
 
 	endOnce   sync.Once
@@ -36,6 +35,9 @@ type Session struct {
 // an error everything opened is closed again. The Session is to be closed, even
 // when it has ended by itself.
 func Dial(ctx context.Context, t Transport, o Options) (*Session, error) {
+	if o.Strays == nil {
+		o.Strays = new(atomic.Int64)
+	}
 	s := &Session{options: o, done: make(chan struct{})}
 	w, err := t.open(ctx, s)
 	if err != nil {
@@ -71,10 +73,6 @@ func (s *Session) Instructions() string { return s.instructions }
 
 // InitializeResult returns the whole answer to initialize.
 func (s *Session) InitializeResult() jsonrpc.Raw { return s.result }
-
-// Strays returns how many messages came that nobody waited for: answers to an id
-// that no call has, or has any more.
-func (s *Session) Strays() int64 { return s.strays.Load() }
 
 // Done is closed when the session has ended.
 func (s *Session) Done() <-chan struct{} { return s.done }
@@ -201,7 +199,7 @@ func (s *Session) deliver(m *jsonrpc.Message) {
 	switch {
 	case s.answeredPing(m):
 	case m.Kind() == jsonrpc.Response:
-		s.strays.Add(1)
+		s.options.Strays.Add(1)
 	case s.options.Receive != nil:
 		s.options.Receive(s, m)
 	default:
@@ -212,9 +210,10 @@ func (s *Session) deliver(m *jsonrpc.Message) {
 // late hands over progress under a token that no call in flight has, if it is one
 // that a call had: what it belongs to may last longer (see Call.ID).
 func (s *Session) late(m *jsonrpc.Message) {
-	s.strays.Add(1)
 	if id, ok := number(m.Field(jsonrpc.ProgressToken)); ok && id <= s.lastID.Load() {
 		s.deliver(m)
+	} else {
+		s.options.Strays.Add(1)
 	}
 }
 

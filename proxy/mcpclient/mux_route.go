@@ -12,7 +12,7 @@ func (x *mux) dispatch(m *jsonrpc.Message) {
 	case jsonrpc.Response:
 		id, _ := number(m.ID)
 		if !x.finish(id, outcome{answer: m}) {
-			x.s.strays.Add(1)
+			x.s.options.Strays.Add(1)
 			x.s.options.Log.Debug("answer to no call dropped", "id", printable(m.ID, 50))
 		}
 	case jsonrpc.Request:

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"mcphub/proxy/jsonrpc"
@@ -78,7 +79,11 @@ type Options struct {
 	// could not be opened again because of a connection error. It is called on a
 	// goroutine of the session, so it must not block; may be nil.
 	Unreachable func(error)
-	Log         *slog.Logger // never nil; has the server's id
+	// Strays counts the messages that nobody waited for: answers to an id that no
+	// call has, or has any more, and progress under a token that no call had. The
+	// sessions at one server may share it; may be nil.
+	Strays *atomic.Int64
+	Log    *slog.Logger // never nil; has the server's id
 }
 
 // Transport is how a server is reached: a Stdio, a StreamableHTTP or an SSE.

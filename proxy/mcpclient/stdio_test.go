@@ -190,8 +190,8 @@ func TestStdioRoutes(t *testing.T) {
 		t.Errorf("alone: the call received %s, want %s", got, want)
 	}
 	session.expect(t, "notifications/tools/list_changed")
-	if s.Strays() != 2 {
-		t.Errorf("strays: got %d, want 2", s.Strays())
+	if n := s.options.Strays.Load(); n != 2 {
+		t.Errorf("strays: got %d, want 2", n)
 	}
 
 	// With another call in flight, nobody can tell whose question it is.

@@ -133,7 +133,7 @@ func (w *streamable) receive(x *exchange, data []byte) (*jsonrpc.Message, error)
 		} else if x.answeredBy(m) {
 			answer = m
 		} else {
-			w.s.strays.Add(1)
+			w.s.options.Strays.Add(1)
 			w.s.options.Log.Debug("answer to no call dropped", "id", printable(m.ID, 50))
 		}
 	}

@@ -126,8 +126,8 @@ func TestStreamableWhatComesDuringACall(t *testing.T) {
 		t.Errorf("received by the call: got %v, want %v", got, want)
 	}
 	session.expect(t, "notifications/tools/list_changed")
-	if s.Strays() != 2 { // the foreign token and the foreign answer
-		t.Errorf("strays: got %d, want 2", s.Strays())
+	if n := s.options.Strays.Load(); n != 2 { // the foreign token and the foreign answer
+		t.Errorf("strays: got %d, want 2", n)
 	}
 	call(t, s, tool(t, "a", `{}`), `{"n":9007199254740993}`) // nobody receives: the question is refused
 }
