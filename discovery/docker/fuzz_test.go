@@ -59,7 +59,11 @@ func FuzzLabels(f *testing.F) {
 	})
 }
 
-var ownHeaders = regexp.MustCompile(`^(Host|Connection|Content-.*|Mcp-.*)$`)
+var (
+	ownHeaders = regexp.MustCompile(`^(Host|Connection|Content-.*|Mcp-.*)$`)
+	// linkLocal is how inet_aton(3) reads 169.254.0.0/16; 169.254.a is a name.
+	linkLocal = regexp.MustCompile(`^169\.254(\.(0[xX][0-9a-fA-F]*|[0-9]+)){0,2}\.?$`)
+)
 
 func checkServer(t *testing.T, s discovery.Server) {
 	t.Helper()
@@ -85,7 +89,7 @@ func checkServer(t *testing.T, s discovery.Server) {
 			}
 		case s.Spec.Command != nil || discovery.CheckURL(i.URL) != nil:
 			t.Errorf("%s at %q, command %q", s.Spec.Transport, i.URL, s.Spec.Command)
-		case strings.HasPrefix(u.Host, "169.254."):
+		case linkLocal.MatchString(u.Hostname()):
 			t.Errorf("at %s", i.URL)
 		}
 	}
