@@ -2,12 +2,15 @@ package proxy
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"mcphub/proxy/jsonrpc"
+	"mcphub/proxy/mcpserver"
 )
 
 // TestCancelledCallAsks cancels calls during which the server waits for an answer
@@ -73,6 +76,77 @@ func TestRootsOutliveACancelledCall(t *testing.T) {
 		m, _ := server.await("the answer", 0, func(m message) bool { return string(m.ID) == `"q"` && m.Method == "" })
 		equal(t, "the answer", m.text, `{"jsonrpc":"2.0","id":"q","result":{"roots":[]}}`)
 	})
+}
+
+// TestRetractedQuestion has a server withdraw what it asked.
+func TestRetractedQuestion(t *testing.T) {
+	onEach(t, streaming, func(t *testing.T, w wire) {
+		asked := make(chan struct{})
+		server := doing(w, func(x *exchange) {
+			x.send(question(`"q"`, "elicitation/create", `{"message":""}`))
+			<-asked
+			x.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"q"}}`)
+			time.Sleep(100 * time.Millisecond)
+			x.respond(`{"content":[]}`)
+		})
+		server.isolation = "session"
+		client := newFleet(t, server).connect("/mcp", "c", everything)
+		call := client.post(request(`tools/call {"name":"srv__do"}`))
+		id := idOf(t, call.expect("elicitation/create"))
+		close(asked)
+		call.expect(`"method":"notifications/cancelled","params":{"requestId":` + id + `,`)
+		call.expect(`"content":[]`)
+		client.send(`{"jsonrpc":"2.0","id":` + id + `,"result":{}}`) // too late
+		time.Sleep(50 * time.Millisecond)
+		if strings.Contains(server.log(), `"id":"q"`) {
+			t.Errorf("a question withdrawn was answered: %s", server.log())
+		}
+	})
+}
+
+// TestQuestionOutlivesNothing ends the call or the session of a client while a
+// question to it is open: nobody waits for the answer any more.
+func TestQuestionOutlivesNothing(t *testing.T) {
+	t.Parallel()
+	server := doing(overEvents, func(x *exchange) { x.respond(`{"content":[]}`) })
+	f := newFleet(t, server)
+	client := f.connect("/mcp", "c", everything)
+	stream := client.open()
+	client.call(`tools/call {"name":"srv__do"}`)
+	server.sessionOf("c").say <- question(`"q"`, "roots/list", "")
+	stream.expect("roots/list")
+	var p *peer
+	f.hub.clients.Each(func(s *mcpserver.Session) { p = s.Peer().(*peer) })
+	client.do(http.MethodDelete, "").close()
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		p.mu.Lock()
+		n := len(p.asks)
+		p.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		if time.Since(began) > patience {
+			t.Fatal("the question is still open after its session has ended")
+		}
+	}
+}
+
+// TestQuestionOfALostSession asks in a session that the server then loses: the
+// question is withdrawn when the client gets a new one.
+func TestQuestionOfALostSession(t *testing.T) {
+	t.Parallel()
+	server := doing(overSSE, func(x *exchange) { x.respond(`{"content":[]}`) })
+	client := newFleet(t, server).connect("/mcp", "c", everything)
+	stream := client.open()
+	client.call(`tools/call {"name":"srv__do"}`)
+	first := server.sessionOf("c")
+	first.say <- question(`"q"`, "roots/list", "")
+	id := idOf(t, stream.expect("roots/list"))
+	first.end()
+	for began := time.Now(); server.sessionOf("c") == first && time.Since(began) < patience; {
+		client.call(`tools/call {"name":"srv__do"}`)
+	}
+	stream.expect(`"method":"notifications/cancelled","params":{"requestId":` + id + `,`)
 }
 
 // nthEnd returns what accepts the first of the messages by which a server hears of

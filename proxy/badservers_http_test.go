@@ -95,13 +95,6 @@ func forgetsSessions(x *trial) {
 	x.works("bad")
 }
 
-// forgetSessions makes all sessions unknown.
-func (f *fake) forgetSessions() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.sessions = nil
-}
-
 // busyOnce breaks the hub's stream, and later all connections, and each time asks
 // once for patience.
 func busyOnce(x *trial) {
