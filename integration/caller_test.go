@@ -97,12 +97,18 @@ func (k *caller) awaitServed(t *testing.T, tool string, after time.Time) time.Du
 // check reports the calls that failed, but for those in flight at the given moment; the zero time is none.
 func (k *caller) check(t *testing.T, killed time.Time) {
 	t.Helper()
+	k.checkBut(t, killed, killed)
+}
+
+// checkBut reports the calls that failed, but for those in flight at a moment that lies between two.
+func (k *caller) checkBut(t *testing.T, from, to time.Time) {
+	t.Helper()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for tool, outcomes := range k.outcomes {
 		for i, o := range outcomes {
-			if o.err != nil && (o.began.After(killed) || o.ended.Before(killed)) {
-				t.Errorf("%s, call %d, begun %v after the kill: %v", tool, i, o.began.Sub(killed).Round(time.Millisecond), o.err)
+			if o.err != nil && (o.began.After(to) || o.ended.Before(from)) {
+				t.Errorf("%s, call %d, begun %v after the kill: %v", tool, i, o.began.Sub(to).Round(time.Millisecond), o.err)
 			}
 		}
 	}

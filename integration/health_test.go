@@ -27,12 +27,22 @@ type serverHealth struct {
 	State     string   `json:"state"`
 	Tools     int      `json:"tools"`
 	Source    string   `json:"source"`
+	Container string   `json:"container"`
+	Error     string   `json:"error"`
+	Attempts  int      `json:"attempts"`
+	Problems  []string `json:"problems"`
 	Groups    []string `json:"groups"`
 }
 
 func health(t testing.TB, hub *process) healthReport {
 	t.Helper()
-	resp, err := http.Get(hub.URL + "/health")
+	return healthAt(t, hub.URL)
+}
+
+// healthAt is health of a hub at a URL.
+func healthAt(t testing.TB, url string) healthReport {
+	t.Helper()
+	resp, err := http.Get(url + "/health")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // TestMain runs the tests. A test binary that a test has started again is a server instead, see gosdkCommand, or a client,
-// see runThroughHub.
+// see runThroughHub, or the reaper of its containers.
 func TestMain(m *testing.M) {
 	if transport := os.Getenv(serverVariable); transport != "" {
 		os.Exit(runServer(transport))
@@ -23,7 +23,14 @@ func TestMain(m *testing.M) {
 	if os.Getenv(hubVariable) != "" {
 		os.Exit(runThroughHub(os.Args[len(os.Args)-1]))
 	}
+	if run := os.Getenv(reaperVariable); run != "" {
+		os.Exit(reap(run))
+	}
 	status := m.Run()
+	if err := endReaper(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
 	if hubDir != "" {
 		os.RemoveAll(hubDir)
 	}

@@ -20,19 +20,27 @@ import (
 // needPeer returns the path below the directory of peers, or ends the test if nothing is there.
 func needPeer(t testing.TB, elem ...string) string {
 	t.Helper()
-	dir := os.Getenv("MCPHUB_PEERS")
-	if dir == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			t.Fatalf("find the peers: %v; set MCPHUB_PEERS", err)
-		}
-		dir = filepath.Join(home, ".cache", "mcphub-peers")
+	dir, err := peersDir()
+	if err != nil {
+		t.Fatal(err)
 	}
 	path := filepath.Join(append([]string{dir}, elem...)...)
 	if _, err := os.Stat(path); err != nil {
 		missing(t, "peer not installed, run .ci/peers: %v", err)
 	}
 	return path
+}
+
+// peersDir returns the directory where .ci/peers installs.
+func peersDir() (string, error) {
+	if dir := os.Getenv("MCPHUB_PEERS"); dir != "" {
+		return dir, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("find the peers: %w; set MCPHUB_PEERS", err)
+	}
+	return filepath.Join(home, ".cache", "mcphub-peers"), nil
 }
 
 // needCommand returns the path of a program that peers run on.

@@ -1,4 +1,4 @@
-"""A FastMCP server on 127.0.0.1, at /mcp of the port given as the only argument."""
+"""A FastMCP server at /mcp of the port given as an argument, on 127.0.0.1 unless a second one says where."""
 
 import asyncio
 import sys
@@ -41,4 +41,4 @@ def greet(name: str) -> str:
     return f"Greet {name}."
 
 
-server.run(transport="http", host="127.0.0.1", port=int(sys.argv[1]), show_banner=False)
+server.run(transport="http", host=(sys.argv[2:] or ["127.0.0.1"])[0], port=int(sys.argv[1]), show_banner=False)
