@@ -42,7 +42,7 @@ func (y *yard) expectBase(before base) {
 	var conns int64
 	for limit := time.Now().Add(patience); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
 		for _, s := range y.hub.view().servers {
-			s.link.network.CloseIdleConnections()
+			s.link.lineup.Load().all[0].network.CloseIdleConnections()
 		}
 		y.good.tidy()
 		y.srv.tidy()

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -23,8 +24,8 @@ func (l *link) serve(session *mcpclient.Session) {
 	if l.ctx.Err() != nil {
 		return
 	}
-	l.last = attempt{ended: time.Now(), err: err}
-	if time.Since(began) < stableAfter {
+	l.last, l.lost = attempt{ended: time.Now(), err: err}, time.Now()
+	if time.Since(began) < stableAfter && !l.at.leaving() {
 		l.waitOut(err)
 		return
 	}
@@ -41,6 +42,8 @@ func (l *link) hold(session *mcpclient.Session) error {
 	var renewing sync.WaitGroup
 	defer renewing.Wait()
 	defer session.Close()
+	at := l.at
+	defer context.AfterFunc(at.ctx, func() { at.close(session) })()
 	session.Listen()
 	clear(l.varied)
 	l.wakeVariants()
@@ -79,6 +82,10 @@ func (l *link) watch(session *mcpclient.Session) error {
 			l.listVariants(session)
 		case <-rested:
 			stale = l.stale
+		case <-l.moved:
+			if l.at.leaving() {
+				return l.departure()
+			}
 		case <-l.suspects:
 			if err := l.ping(session); err != nil {
 				return err
@@ -91,8 +98,20 @@ func (l *link) watch(session *mcpclient.Session) error {
 	}
 }
 
-// ping asks for a sign of life. Any answer is one, and so is silence.
+// departure says why the hub's session leaves its instance.
+func (l *link) departure() error {
+	if l.at.gone() {
+		return context.Cause(l.at.ctx)
+	}
+	return fmt.Errorf("%s is not declared any more", l.at)
+}
+
+// ping asks for a sign of life. Any answer is one, and so is silence; of a frozen
+// process none can come.
 func (l *link) ping(session *mcpclient.Session) error {
+	if l.at.paused() {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(l.ctx, pingTimeout)
 	defer cancel()
 	_, err := session.Call(ctx, &mcpclient.Call{Method: "ping", Raw: jsonrpc.Raw("{}")})

@@ -78,4 +78,7 @@ func (p *peer) called(v *visit) {
 	defer p.mu.Unlock()
 	v.calls--
 	v.used = time.Now()
+	if v.leaving && v.calls == 0 {
+		p.hub.closers.Go(v.end)
+	}
 }

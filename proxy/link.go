@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -33,15 +31,16 @@ var hubCapabilities = jsonrpc.Raw("{}")
 // step to the Hub. The session it holds is the hub's own; sessions for clients are
 // opened beside it (see visit), or share it.
 type link struct {
-	hub       *Hub
-	server    discovery.Server
-	log       *slog.Logger
-	transport mcpclient.Transport
-	network   *http.Transport // of the transport; nil for stdio
-	dial      dialFunc        // how connections are made; set before run starts
+	hub    *Hub
+	server discovery.Server // as it was when the link was made; where it runs now is the lineup
+	log    *slog.Logger
+	dial   dialFunc // how connections are made; set before run starts
 
-	ctx  context.Context    // of the link's life; set once, before run starts
+	ctx  context.Context    // of the link's life
 	stop context.CancelFunc // ends it
+
+	lineup atomic.Pointer[lineup] // never nil; the Hub's owner replaces it
+	moved  chan struct{}          // it has been replaced, or an instance has ended
 
 	nudges   chan struct{} // a client has asked for something in the server's scope
 	needs    chan struct{} // a request waits for the server
@@ -58,6 +57,8 @@ type link struct {
 
 	// Owned by run:
 	now    state
+	at     *instance // where the session is, or was tried last; nil before the first try
+	lost   time.Time // when it was connected last, or else declared
 	last   attempt
 	tries  int                   // failed ones since the last stable connection, but for those that clients caused
 	caused bool                  // a client caused the present try
@@ -65,20 +66,25 @@ type link struct {
 	varied map[*declaration]bool // listed for since the lists last changed
 }
 
-func newLink(h *Hub, server discovery.Server) *link {
+// newLink returns a link that lives until ctx ends, or it is stopped.
+func newLink(ctx context.Context, h *Hub, server discovery.Server) *link {
 	l := &link{
 		hub: h, server: server, log: h.options.Log.With("server", server.ID),
-		dial:   new(net.Dialer).DialContext,
+		dial: h.dial, moved: make(chan struct{}, 1), lost: time.Now(),
 		nudges: make(chan struct{}, 1), needs: make(chan struct{}, 1),
 		suspects: make(chan struct{}, 1), stale: make(chan struct{}, 1),
 		refusals: make(chan struct{}, maxRefusals),
 		wanted:   make(chan struct{}, 1), varied: map[*declaration]bool{},
 	}
-	l.transport, l.network = h.newTransport(server.Spec, l.dialServer)
+	l.ctx, l.stop = context.WithCancel(ctx)
+	l.lineup.Store(new(lineup))
+	l.line(server)
 	return l
 }
 
-func (l *link) overNetwork() bool { return l.network != nil }
+// overNetwork reports whether the server is reached by connections, and not by
+// processes that cost something.
+func (l *link) overNetwork() bool { return l.server.Spec.Transport != discovery.Stdio }
 
 // isolated reports whether each client session has a session of its own at the
 // server. By default it has where that costs no process.
@@ -102,8 +108,10 @@ func (l *link) run(first state) {
 			l.serve(session)
 		}
 	}
-	if l.network != nil {
-		l.network.CloseIdleConnections()
+	for _, i := range l.lineup.Load().all {
+		if i.network != nil {
+			i.network.CloseIdleConnections()
+		}
 	}
 }
 
@@ -121,11 +129,15 @@ func (l *link) report(edit func(*state)) {
 // returns nil when the link is stopped.
 func (l *link) connect() *mcpclient.Session {
 	for l.ctx.Err() == nil {
+		if l.at = l.choose(); l.at == nil {
+			l.sitOut()
+			continue
+		}
 		session, err := l.try()
 		if err == nil {
 			return session
 		}
-		if l.ctx.Err() == nil {
+		if !l.at.leaving() {
 			l.waitOut(err)
 		}
 	}
@@ -135,15 +147,16 @@ func (l *link) connect() *mcpclient.Session {
 // try dials the server once and lists what it offers.
 func (l *link) try() (*mcpclient.Session, error) {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(l.ctx, connectTimeout)
+	ctx, cancel := context.WithTimeout(l.at.ctx, connectTimeout)
 	defer cancel()
 	session, err := l.open(ctx)
 	l.last = attempt{ended: time.Now(), took: time.Since(began), err: err}
+	l.at.tried(err)
 	return session, err
 }
 
 func (l *link) open(ctx context.Context) (*mcpclient.Session, error) {
-	session, err := mcpclient.Dial(ctx, l.transport, mcpclient.Options{
+	session, err := mcpclient.Dial(ctx, l.at.transport, mcpclient.Options{
 		Identity:    l.hub.identity(hubCapabilities),
 		Receive:     l.receive,
 		Unreachable: func(error) { l.suspect() },

@@ -222,9 +222,8 @@ func bubbleHub(t *testing.T, r Reconnect, remotes ...*remote) *Hub {
 	var d discovery.Desired
 	for _, r := range remotes {
 		server := r.declaration()
-		l := newLink(h, server)
+		l := newLink(ctx, h, server)
 		l.dial = r.dial
-		l.ctx, l.stop = context.WithCancel(ctx)
 		s := &state{link: l, server: server, phase: starting, since: time.Now()}
 		h.states[r.id] = s
 		h.links.Go(func() { l.run(*s) })

@@ -19,9 +19,9 @@ const (
 // dialFunc makes a connection, as net.Dialer's DialContext does.
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// newTransport returns the way to a server. All its sessions share its HTTP
-// connections.
-func (h *Hub) newTransport(s discovery.Spec, dial dialFunc) (mcpclient.Transport, *http.Transport) {
+// newTransport returns the way to a server, at a URL unless it is over stdio. All
+// sessions there share its HTTP connections.
+func (h *Hub) newTransport(s discovery.Spec, url string, dial dialFunc) (mcpclient.Transport, *http.Transport) {
 	if s.Transport == discovery.Stdio {
 		if s.InContainer {
 			s.Command = nil // it is the container's to run: labels start nothing on the hub's own machine
@@ -43,27 +43,21 @@ func (h *Hub) newTransport(s discovery.Spec, dial dialFunc) (mcpclient.Transport
 		header.Set(name, value)
 	}
 	if s.Transport == discovery.SSE {
-		return mcpclient.SSE{URL: s.URL, Header: header, HTTP: network}, network
+		return mcpclient.SSE{URL: url, Header: header, HTTP: network}, network
 	}
-	return mcpclient.StreamableHTTP{URL: s.URL, Header: header, HTTP: network}, network
+	return mcpclient.StreamableHTTP{URL: url, Header: header, HTTP: network}, network
 }
 
-// dialServer makes a connection for the transport.
-func (l *link) dialServer(ctx context.Context, network, address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	return l.dial(ctx, network, address)
-}
-
-// listening reports whether something accepts connections at the server's
+// listening reports whether something accepts connections at the instance's
 // address. That costs the server nothing.
-func (l *link) listening() bool {
-	if proxied(l.server.Spec.URL) {
+func (i *instance) listening() bool {
+	address := i.said.Load().URL
+	if proxied(address) {
 		return true // what a proxy reaches cannot be seen from here
 	}
-	ctx, cancel := context.WithTimeout(l.ctx, probeTimeout)
+	ctx, cancel := context.WithTimeout(i.ctx, probeTimeout)
 	defer cancel()
-	conn, err := l.dial(ctx, "tcp", hostPort(l.server.Spec.URL))
+	conn, err := i.dial(ctx, "tcp", hostPort(address))
 	if err != nil {
 		return false
 	}

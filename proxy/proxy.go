@@ -16,6 +16,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,6 +58,7 @@ type Hub struct {
 	declarations declarations
 	closers      sync.WaitGroup
 	deadline     mcpclient.Deadline // of the processes
+	dial         dialFunc           // net.Dialer's but in tests
 
 	// Owned by Run:
 	desired discovery.Desired
@@ -73,6 +75,7 @@ func New(o Options) *Hub {
 	h := &Hub{
 		options: o, started: time.Now(), reports: make(chan *state),
 		probes: make(chan struct{}, maxProbes), states: map[string]*state{},
+		dial: new(net.Dialer).DialContext,
 	}
 	h.SetReconnect(o.Reconnect)
 	h.clients = mcpserver.New(mcpserver.Options{Open: h.open, Keys: o.Keys, Log: o.Log, MaxBody: o.MaxBody})
@@ -132,29 +135,38 @@ func (h *Hub) apply(ctx context.Context, d discovery.Desired) {
 			same := *before
 			same.server = server
 			kept[server.ID] = &same
+			same.link.follow(server)
 			continue
 		}
 		kept[server.ID] = h.start(ctx, server, before)
 	}
 	for id, s := range h.states {
 		if now := kept[id]; now == nil || now.link != s.link {
-			s.link.stop()
+			h.retire(s)
 		}
 	}
 	h.states = kept
 }
 
+// retire stops a link that nothing new begins at. In containers, where one process
+// follows another, calls in flight have the time that the declaration gives them.
+func (h *Hub) retire(s *state) {
+	if s.server.Drain == 0 {
+		s.link.stop()
+		return
+	}
+	s.link.drain()
+}
+
 // start starts a link. What is known of the server from before is shown until
 // the link knows better.
 func (h *Hub) start(ctx context.Context, server discovery.Server, before *state) *state {
-	l := newLink(h, server)
+	l := newLink(ctx, h, server)
 	s := &state{link: l, server: server, phase: starting, since: time.Now()}
 	if before != nil {
 		s.features, s.variants, s.initialized = before.features, before.variants, before.initialized
 		l.shared.takeOver(&before.link.shared)
 	}
-	running, stop := context.WithCancel(ctx)
-	l.ctx, l.stop = running, stop
 	h.links.Go(func() { l.run(*s) })
 	return s
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"mcphub/proxy/mcpclient"
@@ -91,18 +92,7 @@ func (a *attempt) unreachable() bool {
 // waitOut reports that the server is away and waits for the next try. A try that
 // a client caused does not count, and leaves the others where they were.
 func (l *link) waitOut(err error) {
-	r := l.hub.reconnect.Load()
-	if !l.caused {
-		l.tries++
-		l.due = time.Now().Add(r.wait(l.tries))
-	}
-	if at := l.last.askedFor(); at.After(l.due) {
-		l.due = at
-	}
-	phase := away
-	if r.exhausted(l.tries) {
-		phase = failed
-	}
+	phase := l.reckon()
 	l.logAway(err, phase)
 	l.report(func(s *state) {
 		if s.phase != phase {
@@ -114,6 +104,47 @@ func (l *link) waitOut(err error) {
 	l.caused = l.pause()
 }
 
+// reckon takes a failed try into account: it sets when the server is due, and returns
+// its phase.
+func (l *link) reckon() phase {
+	r := l.hub.reconnect.Load()
+	boot := l.booting()
+	switch {
+	case boot > 0:
+		l.due = time.Now().Add(boot)
+	case !l.caused:
+		l.tries++
+		l.due = time.Now().Add(r.wait(l.tries))
+	}
+	if at := l.last.askedFor(); at.After(l.due) {
+		l.due = at
+	}
+	switch {
+	case r.exhausted(l.tries) || l.now.phase == failed:
+		return failed
+	case boot > 0 && l.now.phase == starting:
+		return starting
+	default:
+		return away
+	}
+}
+
+// booting returns how long to wait before the next try if the server may be starting,
+// else 0. One that answers is not asked as often as one that does not, and one that
+// refuses the hub will go on doing so.
+func (l *link) booting() time.Duration {
+	pause := l.at.bootPause()
+	status, answered := errors.AsType[*mcpclient.StatusError](l.last.err)
+	switch {
+	case pause == 0, answered && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden):
+		return 0
+	case !l.last.unreachable():
+		return slowPace
+	default:
+		return pause
+	}
+}
+
 // logAway says once when a server is lost and once when it is given up for now;
 // the tries between are told for those who ask.
 func (l *link) logAway(err error, phase phase) {
@@ -121,7 +152,7 @@ func (l *link) logAway(err error, phase phase) {
 	switch {
 	case phase == failed && l.now.phase != failed:
 		level, text = slog.LevelWarn, "server reported failed; its features leave the lists"
-	case l.now.phase == connected || l.now.phase == starting:
+	case l.now.phase == connected || l.now.phase == starting && phase != starting:
 		level, text = slog.LevelWarn, "server away"
 	}
 	l.log.Log(l.ctx, level, text, "err", err, "retry_in", time.Until(l.due).Round(time.Millisecond), "attempt", l.tries)
@@ -169,6 +200,8 @@ func (l *link) pause() (caused bool) {
 		case <-l.ctx.Done():
 		case <-due.C:
 		case <-sooner:
+		case <-l.moved:
+			return true // somewhere else, or in another state
 		case <-l.needs:
 			why = need
 		case <-nudges:
@@ -205,5 +238,5 @@ func (l *link) canBeNudged() bool { return l.overNetwork() && l.last.unreachable
 // probe looks whether a try makes sense, in a place for it, which it gives back.
 func (l *link) probe() bool {
 	defer func() { <-l.hub.probes }()
-	return l.listening()
+	return l.at.listening()
 }

@@ -54,12 +54,11 @@ type reported struct {
 
 func newLonely(t *testing.T, r Reconnect, server discovery.Server, dial dialFunc, edits ...func(*link)) *lonely {
 	h := idleHub(t, r)
-	l := &lonely{link: newLink(h, server), began: time.Now()}
+	l := &lonely{link: newLink(context.Background(), h, server), began: time.Now()}
 	l.dial = dial
 	for _, edit := range edits {
 		edit(l.link)
 	}
-	l.ctx, l.stop = context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { l.run(state{link: l.link, server: server, phase: starting}) })
 	running.Go(func() {
@@ -229,7 +228,7 @@ func TestNudgeIsNotForAll(t *testing.T) {
 
 // asProcess makes a link treat its server as a process, which it starts. Real
 // processes cannot be started in a bubble.
-func asProcess(l *link) { l.network = nil }
+func asProcess(l *link) { l.server.Spec.Transport = discovery.Stdio }
 
 // However many servers are away, eight are dialled at once; each gets its turn.
 func TestNudgesAreFewAtOnce(t *testing.T) {

@@ -25,7 +25,7 @@ type ServerStatus struct {
 	Prompts         int
 	Resources       int
 	Templates       int
-	State           string // starting, connected, away, failed, invalid or conflict
+	State           string // starting, connected, away, failed, suspended, an Absence's, or a Problem's
 	Transport       string
 	Source          string
 	Groups          []string
@@ -59,13 +59,15 @@ func (h *Hub) Status() Status {
 
 func (v *view) status(s *state) ServerStatus {
 	out := ServerStatus{
-		ID: s.server.ID, Connected: s.phase == connected, State: string(s.phase),
+		ID: s.server.ID, Connected: s.phase == connected && !s.frozen(), State: s.word(),
 		Transport: string(s.server.Spec.Transport), Source: string(s.server.Origin), Groups: v.groupsOf(s.server.ID),
 		ProtocolVersion: s.version, Since: s.since, Attempts: s.attempts, NextAttempt: s.next, Strays: s.link.strays.Load(),
 		Container: containers(s.server), Title: s.server.Title, Description: s.server.Description,
 		Problems: slices.Clone(s.server.Warnings),
 	}
-	switch {
+	switch absence := s.server.Absence; {
+	case absence.State != "" && s.phase != connected:
+		out.Error = absence.Reason
 	case s.err != nil:
 		out.Error = s.err.Error()
 	case s.phase == starting:
@@ -90,6 +92,24 @@ func containers(s discovery.Server) string {
 		names = append(names, i.Name)
 	}
 	return cmp.Or(strings.Join(names, ", "), s.Container)
+}
+
+// frozen reports whether the server runs nowhere but in paused containers.
+func (s *state) frozen() bool {
+	all := s.server.Live()
+	return len(all) > 0 && !slices.ContainsFunc(all, func(i discovery.Instance) bool { return !i.Paused })
+}
+
+// word says how the server is, in one word.
+func (s *state) word() string {
+	switch {
+	case s.frozen():
+		return "suspended"
+	case s.phase != connected && s.server.Absence.State != "":
+		return s.server.Absence.State
+	default:
+		return string(s.phase)
+	}
 }
 
 func (v *view) groupsOf(server string) (groups []string) {

@@ -122,7 +122,7 @@ func (l *link) listVariant(to *declaration) *features {
 // dialAs opens a session in the hub's name that declares capabilities. What the
 // server asks in it is refused: there is no client behind it.
 func (l *link) dialAs(ctx context.Context, capabilities jsonrpc.Raw) (*mcpclient.Session, error) {
-	return mcpclient.Dial(ctx, l.transport, mcpclient.Options{
+	return mcpclient.Dial(ctx, l.at.transport, mcpclient.Options{
 		Identity: l.hub.identity(capabilities), Strays: &l.strays, Log: l.log,
 	})
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,6 +18,7 @@ const (
 // visit is a client's own session at one server. It is opened on first use.
 type visit struct {
 	link   *link
+	at     *instance     // where the session is, until it ends
 	opened chan struct{} // closed when session or err is set
 	ended  context.CancelFunc
 
@@ -25,6 +27,7 @@ type visit struct {
 
 	// Guarded by the peer's mu:
 	calls    int       // that use the session, or wait for it
+	leaving  bool      // it ends with the last of its calls: others go elsewhere
 	used     time.Time // when the last one ended, or it was opened
 	outdated uint32    // lists to read again in the session, a bit for each kind
 	listing  bool      // they are being read
@@ -37,6 +40,16 @@ func (v *visit) usable() bool {
 		return v.err == nil && !isDone(v.session)
 	default:
 		return false
+	}
+}
+
+// promising reports whether calls can be made, or could be in a moment.
+func (v *visit) promising() bool {
+	select {
+	case <-v.opened:
+		return v.usable()
+	default:
+		return true
 	}
 }
 
@@ -97,31 +110,39 @@ func (p *peer) visit(l *link) (*visit, error) {
 		return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "the session has ended")
 	}
 	before := p.visits[l.server.ID]
-	if before != nil && before.link == l {
-		select {
-		case <-before.opened:
-			if before.usable() {
-				before.calls++
-				return before, nil
-			}
-		default:
-			before.calls++
-			return before, nil
-		}
+	if before != nil && before.link == l && !before.at.leaving() && before.promising() {
+		before.calls++
+		return before, nil
 	}
 	if before != nil {
-		p.hub.closers.Go(before.end)
+		p.partFrom(before)
 	}
 	return p.startVisit(l)
 }
 
+// partFrom lets a visit end that nothing new begins in: with its last call. p.mu is
+// held.
+func (p *peer) partFrom(v *visit) {
+	delete(p.visits, v.link.server.ID)
+	v.leaving = true
+	if v.calls == 0 || !v.promising() {
+		p.hub.closers.Go(v.end)
+	}
+}
+
 // startVisit opens a session in the background, for a call. p.mu is held.
 func (p *peer) startVisit(l *link) (*visit, error) {
+	at, err := l.pick()
+	if err != nil {
+		return nil, err
+	}
 	if !l.takePlace() {
 		return nil, &mcpserver.BusyError{Reason: fmt.Sprintf("server %q runs a process for each client, and %d run already", l.server.ID, maxChildren), RetryAfter: 5 * time.Second}
 	}
-	ctx, cancel := context.WithCancel(l.ctx)
-	v := &visit{link: l, opened: make(chan struct{}), ended: cancel, calls: 1, used: time.Now()}
+	ctx, cancel := context.WithCancel(at.ctx)
+	at.sessions.Add(1)
+	context.AfterFunc(ctx, func() { at.sessions.Add(-1) })
+	v := &visit{link: l, at: at, opened: make(chan struct{}), ended: cancel, calls: 1, used: time.Now()}
 	if p.visits == nil {
 		p.visits = map[string]*visit{}
 	}
@@ -134,19 +155,32 @@ func (p *peer) startVisit(l *link) (*visit, error) {
 // The session is closed with the link, whoever uses it.
 func (p *peer) live(ctx context.Context, v *visit) {
 	p.setOwn(v.link.server.ID, nil) // what was listed in the session before is over with it
-	v.session, v.err = p.dial(ctx, v.link)
+	v.session, v.err = p.dial(ctx, v.at)
+	v.at.tried(v.err)
+	if v.at.gone() || errors.Is(v.err, mcpclient.ErrOutcomeUnknown) {
+		v.err = unopened(v.err)
+	}
 	close(v.opened)
 	if v.session != nil {
-		closed := context.AfterFunc(ctx, v.session.Close)
+		closed := context.AfterFunc(ctx, func() { v.at.close(v.session) })
 		if v.link.overNetwork() {
 			return
 		}
 		p.stay(v)
 		closed()
 		v.session.Close()
-		v.ended()
 	}
+	v.ended()
 	v.link.leavePlace()
+}
+
+// unopened returns what the calls are told for which a session was to be opened when
+// the server went away. Whatever became of the session, none of them was sent.
+func unopened(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %v", mcpclient.ErrNotSent, err)
 }
 
 // takePlace reports whether a session beside the hub's own may be opened: over
@@ -167,11 +201,12 @@ func (l *link) leavePlace() {
 
 // dial opens a session at a server in the client's name, as the client has set it
 // up. visiting ends when the session does.
-func (p *peer) dial(visiting context.Context, l *link) (*mcpclient.Session, error) {
+func (p *peer) dial(visiting context.Context, at *instance) (*mcpclient.Session, error) {
+	l := at.link
 	ctx, cancel := context.WithTimeout(visiting, connectTimeout)
 	defer cancel()
 	state := &p.session.State
-	session, err := mcpclient.Dial(ctx, l.transport, mcpclient.Options{
+	session, err := mcpclient.Dial(ctx, at.transport, mcpclient.Options{
 		Identity: mcpclient.Identity{
 			ProtocolVersion: state.ProtocolVersion, Capabilities: state.Capabilities, ClientInfo: state.ClientInfo,
 		},

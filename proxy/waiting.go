@@ -61,5 +61,8 @@ func (s *state) awayText() string {
 	if s.err != nil {
 		reason = s.err.Error()
 	}
+	if s.next.IsZero() {
+		return fmt.Sprintf("server %q is away: %s", s.server.ID, reason)
+	}
 	return fmt.Sprintf("server %q is away: %s, next try in %s", s.server.ID, reason, max(time.Until(s.next), 0).Round(time.Second))
 }

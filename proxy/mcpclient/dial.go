@@ -107,6 +107,11 @@ func (s *Session) Close() {
 	s.closeOnce.Do(s.wire.close) // whoever comes second waits
 }
 
+// End makes the session ended because of what happened outside of it: what is in
+// flight fails with the reason, which counts if it is the first. It does not wait; the
+// Session is to be closed all the same.
+func (s *Session) End(reason error) { s.end(reason) }
+
 // end makes the session ended; the first reason counts. It does not wait.
 func (s *Session) end(reason error) {
 	s.endOnce.Do(func() {
