@@ -42,7 +42,7 @@ func (s *Source) follow(ctx context.Context) (listed bool, err error) {
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}
-	for {
+	for early := false; ; {
 		wake, err := s.list(ctx, e)
 		if err != nil {
 			return listed, err
@@ -51,41 +51,45 @@ func (s *Source) follow(ctx context.Context) (listed bool, err error) {
 		if len(ended) == 0 {
 			s.recovered(e.agreed)
 		}
-		if err := s.await(ctx, ended, wake); err != nil {
+		if early, err = s.await(ctx, ended, wake, early); err != nil {
 			return listed, err
 		}
 	}
 }
 
-// await returns nil when it is time to list again: at once if an event comes after
-// quiet; in a bunch of events, when there is a pause, or it has lasted long enough; and
-// in any case after a while, as events can be lost.
-func (s *Source) await(ctx context.Context, ended <-chan error, wake time.Time) error {
+// await returns when it is time to list again: at once if an event comes after quiet,
+// which is early; in a bunch of events, when there is a pause, or it has lasted long
+// enough; and in any case after a while, as events can be lost. After an early list
+// there is another one, as engines tell of some changes before their lists show them.
+func (s *Source) await(ctx context.Context, ended <-chan error, wake time.Time, again bool) (early bool, err error) {
 	due := s.options.Resync
 	if !wake.IsZero() {
 		due = min(due, max(time.Until(wake), 0))
 	}
 	resync := time.NewTimer(due)
 	defer resync.Stop()
-	var settled, limit <-chan time.Time // nil while there was no event
+	var settled, limit <-chan time.Time // nil while there is no reason to list
+	if again {
+		settled, limit = time.After(s.options.Debounce), time.After(s.options.DebounceMax)
+	}
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return false, ctx.Err()
 		case err := <-ended:
-			return err
+			return false, err
 		case <-resync.C:
-			return nil
+			return false, nil
 		case <-limit:
-			return nil
+			return false, nil
 		case <-settled:
-			return nil
+			return false, nil
 		case <-s.later:
 		case <-s.flag:
 			calm := time.Since(s.lastEvent) >= quiet
 			s.lastEvent = time.Now()
 			if calm {
-				return nil
+				return true, nil
 			}
 		}
 		settled = time.After(s.options.Debounce)

@@ -41,6 +41,23 @@ func TestEventsAfterQuietAreFollowedAtOnce(t *testing.T) {
 	})
 }
 
+// Engines tell of some changes, a pause for one, before their lists show them.
+func TestListsThatAreBehindEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeEngine(t)
+		id := f.put("a", "10.0.0.2")
+		w, stop := watch(t, f, nil)
+		defer stop()
+		w.expect("at start", "a: at http://10.0.0.2:80/mcp")
+		time.Sleep(2 * time.Second)
+		f.emit("container pause", id)
+		time.Sleep(100 * time.Millisecond)
+		f.put("a", "10.0.0.3")
+		time.Sleep(150 * time.Millisecond)
+		w.expect("in the second list", "a: at http://10.0.0.3:80/mcp")
+	})
+}
+
 // A container is put into its network before it starts: that must not make its start
 // one of a bunch.
 func TestNetworkEventsMakeNoBunch(t *testing.T) {
