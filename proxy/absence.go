@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -57,7 +58,11 @@ func (l *link) absent(x *lineup, p phase) {
 	if l.now.phase == p && l.now.session == nil && l.now.err != nil && l.now.err.Error() == reason.Error() {
 		return
 	}
-	l.log.Info("server has no instance", "reason", reason, "phase", p)
+	level := slog.LevelInfo
+	if p == failed && l.now.phase != failed {
+		level = slog.LevelWarn
+	}
+	l.log.Log(l.ctx, level, "server has no instance", "reason", reason, "listed", p != failed)
 	l.report(func(s *state) {
 		if s.phase != p {
 			s.phase, s.since = p, time.Now()

@@ -25,12 +25,16 @@ func (l *link) serve(session *mcpclient.Session) {
 		return
 	}
 	l.last, l.lost = attempt{ended: time.Now(), err: err}, time.Now()
-	if time.Since(began) < stableAfter && !l.at.leaving() {
+	switch {
+	case l.at.leaving():
+		l.log.Info("server's instance left", "reason", err)
+	case time.Since(began) < stableAfter:
 		l.waitOut(err)
 		return
+	default:
+		l.logAway(err, away)
 	}
 	l.tries, l.due = 0, time.Now() // and try at once
-	l.logAway(err, away)
 	l.report(func(s *state) {
 		s.phase, s.since, s.session, s.version, s.err, s.next = away, l.due, nil, "", err, l.due
 	})

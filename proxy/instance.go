@@ -100,7 +100,10 @@ func (l *link) proveAll(now *lineup) {
 // begins there. The Hub's owner calls it.
 func (l *link) drain() {
 	instances := l.lineup.Load().all
-	l.follow(discovery.Server{Spec: discovery.Spec{InContainer: true}})
+	l.follow(discovery.Server{
+		Spec:    discovery.Spec{InContainer: true},
+		Absence: discovery.Absence{State: "stopped", Reason: "it is not declared any more"},
+	})
 	l.hub.links.Go(func() {
 		for _, i := range instances {
 			<-i.ctx.Done()
