@@ -71,6 +71,7 @@ func TestFileIsAppliedWhileRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.waitFor(t, "the invalid file to be reported", func() bool { return strings.Contains(f.Output(), `did you mean \"command\"`) })
+	f.waitFor(t, "the invalid file at /health", func() bool { return strings.Contains(health(t, f.process).File.Error, `did you mean "command"`) })
 	expectServers(t, c, "first", "second")
 	expectNothing(t, changes)
 
@@ -78,6 +79,9 @@ func TestFileIsAppliedWhileRunning(t *testing.T) {
 	f.write(t)
 	awaitMethod(t, changes, toolsChanged, fileChecked)
 	expectServers(t, c, "first")
+	if wrong := health(t, f.process).File.Error; wrong != "" {
+		t.Errorf("/health still says of the file: %s", wrong)
+	}
 	if _, err := c.call(t.Context(), "second__add", map[string]any{"a": 1, "b": 2}); err == nil {
 		t.Error("a tool of a server that is not declared any more answered")
 	}

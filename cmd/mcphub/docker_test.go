@@ -100,6 +100,10 @@ func TestWhetherDockerIsFollowed(t *testing.T) {
 // With nothing declared, the hub says what to do next.
 func TestNextStep(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "")
+	const nowhere = "no servers are declared yet: set MCPHUB_SERVERS='name=https://…/mcp', or give --config FILE, or try --demo, or give the hub Docker's socket or DOCKER_HOST, and containers labels"
+	if got := (&app{settings: &settings{Docker: dockerAuto}}).nextStep(); got != nowhere {
+		t.Errorf("no engine:\n got %s\nwant %s", got, nowhere)
+	}
 	for _, test := range []struct{ environ, want string }{
 		{"MCPHUB_DOCKER=off", "no servers are declared yet: set MCPHUB_SERVERS='name=https://…/mcp', or give --config FILE, or try --demo"},
 		{"MCPHUB_DOCKER=on MCPHUB_DOCKER_LABEL_PREFIX=acme", "serving the containers that have a label acme.enable=true, and acme.port=PORT unless the image exposes one port; for others, set MCPHUB_SERVERS='name=https://…/mcp', or give --config FILE, or try --demo"},
