@@ -30,7 +30,7 @@ func (h *Hub) newTransport(s discovery.Spec, url string, dial dialFunc) (mcpclie
 		return mcpclient.Stdio{Command: s.Command, Env: env, Dir: s.Dir, Deadline: &h.deadline}, nil
 	}
 	network := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
+		Proxy:               proxyFor(s),
 		DialContext:         dial,
 		TLSHandshakeTimeout: 10 * time.Second,
 		ForceAttemptHTTP2:   true,
@@ -52,7 +52,7 @@ func (h *Hub) newTransport(s discovery.Spec, url string, dial dialFunc) (mcpclie
 // address. That costs the server nothing.
 func (i *instance) listening() bool {
 	address := i.said.Load().URL
-	if proxied(address) {
+	if i.proxied(address) {
 		return true // what a proxy reaches cannot be seen from here
 	}
 	ctx, cancel := context.WithTimeout(i.ctx, probeTimeout)
@@ -65,13 +65,24 @@ func (i *instance) listening() bool {
 	return true
 }
 
-// proxied reports whether the environment has a URL reached through a proxy.
-func proxied(raw string) bool {
+// proxyFor returns how to find the proxy that the environment names for a request to a
+// server. No proxy reaches a container's own address.
+func proxyFor(s discovery.Spec) func(*http.Request) (*url.URL, error) {
+	return func(r *http.Request) (*url.URL, error) {
+		if s.InContainer && net.ParseIP(r.URL.Hostname()) != nil {
+			return nil, nil
+		}
+		return http.ProxyFromEnvironment(r)
+	}
+}
+
+// proxied reports whether the instance's URL is reached through a proxy.
+func (i *instance) proxied(raw string) bool {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return false
 	}
-	through, err := http.ProxyFromEnvironment(&http.Request{URL: u})
+	through, err := i.network.Proxy(&http.Request{URL: u})
 	return err == nil && through != nil
 }
 
