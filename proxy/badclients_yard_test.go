@@ -3,7 +3,6 @@ package proxy
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/julienschmidt/httprouter"
 
@@ -187,9 +185,7 @@ func (y *yard) stream(method, session, body string, headers ...string) (a *answe
 	return &answer{t: y.t, status: resp.StatusCode, header: resp.Header, body: resp.Body, lines: bufio.NewReader(resp.Body), cancel: cancel}
 }
 
-func helloOf(name, capabilities string) string {
-	return fmt.Sprintf(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":%s,"clientInfo":{"name":%q,"version":"1"}}}`, capabilities, name)
-}
+func helloOf(name, capabilities string) string { return helloIn("2025-11-25", name, capabilities) }
 
 // open opens a session, which is deleted when the case is over.
 func (y *yard) open(name, capabilities string) (session string) {
@@ -227,9 +223,7 @@ func toolCall(id, name string) string {
 // eventually waits until ready.
 func (y *yard) eventually(what string, ready func() bool) {
 	y.t.Helper()
-	for limit := time.Now().Add(patience); !ready(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(limit) {
-			y.t.Fatalf("never: %s", what)
-		}
+	if !eventually(ready) {
+		y.t.Fatalf("never: %s", what)
 	}
 }

@@ -44,7 +44,7 @@ func (f *fleet) connect(path, name, capabilities string) *client {
 func (f *fleet) connectIn(version, path, name, capabilities string) *client {
 	f.t.Helper()
 	c := f.newClient(path, name)
-	a := c.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":%q,"capabilities":%s,"clientInfo":{"name":%q,"version":"1"}}}`, version, capabilities, name))
+	a := c.post(helloIn(version, name, capabilities))
 	body := a.text()
 	m, err := jsonrpc.Parse([]byte(body))
 	if err != nil || m.Result == nil {
@@ -53,6 +53,11 @@ func (f *fleet) connectIn(version, path, name, capabilities string) *client {
 	c.session, c.hello = a.header.Get("Mcp-Session-Id"), string(m.Result)
 	c.send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
 	return c
+}
+
+// helloIn is how a client of this name begins a session.
+func helloIn(version, name, capabilities string) string {
+	return fmt.Sprintf(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":%q,"capabilities":%s,"clientInfo":{"name":%q,"version":"1"}}}`, version, capabilities, name)
 }
 
 // answer is the HTTP answer to a client's request.

@@ -8,11 +8,7 @@ import (
 
 func TestDeathAndLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFakeEngine(t)
-		id := f.put("a", "10.0.0.2")
-		w, stop := watch(t, f, nil)
-		defer stop()
-		w.expect("at start", "a: at http://10.0.0.2:80/mcp")
+		f, w, id := watchOne(t)
 		first := w.instance()
 		if w.gone(first) {
 			t.Error("gone while it runs")
@@ -44,11 +40,7 @@ func TestDeathAndLinger(t *testing.T) {
 // The same address after a restart is another instance all the same.
 func TestRestartAtTheSameAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFakeEngine(t)
-		id := f.put("a", "10.0.0.2")
-		w, stop := watch(t, f, nil)
-		defer stop()
-		w.expect("at start", "a: at http://10.0.0.2:80/mcp")
+		f, w, id := watchOne(t)
 		first := w.instance()
 		time.Sleep(2 * time.Second)
 		f.emit("container kill 15", id)
@@ -66,11 +58,7 @@ func TestRestartAtTheSameAddress(t *testing.T) {
 
 func TestSignals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFakeEngine(t)
-		id := f.put("a", "10.0.0.2")
-		w, stop := watch(t, f, nil)
-		defer stop()
-		w.expect("at start", "a: at http://10.0.0.2:80/mcp")
+		f, w, id := watchOne(t)
 		first := w.instance()
 		time.Sleep(2 * time.Second)
 		f.emit("container kill 1", id)
@@ -96,11 +84,7 @@ func TestSignals(t *testing.T) {
 // A list that was begun before a container died must not bring it back.
 func TestListOlderThanADeath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFakeEngine(t)
-		id := f.put("a", "10.0.0.2")
-		w, stop := watch(t, f, nil)
-		defer stop()
-		w.expect("at start", "a: at http://10.0.0.2:80/mcp")
+		f, w, id := watchOne(t)
 		time.Sleep(2 * time.Second)
 		hold := make(chan struct{})
 		f.set(func() { f.hold = hold })
@@ -126,8 +110,7 @@ func TestHealth(t *testing.T) {
 			f.emit("container health_status: x", id)
 		}
 		f.boxes[id].status = "Up 1 second (health: starting)"
-		w, stop := watch(t, f, nil)
-		defer stop()
+		w := watch(t, f, nil)
 		w.expect("starting", "a: at; waiting: waiting for the health check of container a")
 		status("Up 2 seconds (healthy)")
 		w.expect("healthy", "a: at http://10.0.0.2:80/mcp")
@@ -148,11 +131,7 @@ func TestHealth(t *testing.T) {
 
 func TestCrashLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFakeEngine(t)
-		id := f.put("a", "10.0.0.2")
-		w, stop := watch(t, f, nil)
-		defer stop()
-		w.expect("at start", "a: at http://10.0.0.2:80/mcp")
+		f, w, id := watchOne(t)
 		for range 5 {
 			time.Sleep(2 * time.Second)
 			f.start("a", "10.0.0.2")

@@ -13,8 +13,7 @@ func TestEngineAwayAtStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeEngine(t)
 		f.down = true
-		w, stop := watch(t, f, nil)
-		defer stop()
+		w := watch(t, f, nil)
 		synctest.Wait()
 		select {
 		case w.last = <-w.lists:
@@ -41,8 +40,7 @@ func TestEngineGoesAndComesBack(t *testing.T) {
 		f := newFakeEngine(t)
 		a := f.put("a", "10.0.0.2")
 		f.put("b", "10.0.0.3")
-		w, stop := watch(t, f, nil)
-		defer stop()
+		w := watch(t, f, nil)
 		w.expect("at start", "a: at http://10.0.0.2:80/mcp; b: at http://10.0.0.3:80/mcp")
 		before := w.last.Servers
 		f.cut(true)
@@ -69,8 +67,7 @@ func TestEventsAreCaughtUpWith(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeEngine(t)
 		a, b := f.put("a", "10.0.0.2"), f.put("b", "10.0.0.3")
-		w, stop := watch(t, f, nil)
-		defer stop()
+		w := watch(t, f, nil)
 		synctest.Wait()
 		time.Sleep(2 * time.Second)
 		f.die(b)
@@ -109,11 +106,7 @@ func TestEventsHeardAgain(t *testing.T) {
 // A list that fails changes nothing, and is tried again.
 func TestListFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFakeEngine(t)
-		f.put("a", "10.0.0.2")
-		w, stop := watch(t, f, nil)
-		defer stop()
-		w.expect("at start", "a: at http://10.0.0.2:80/mcp")
+		f, w, _ := watchOne(t)
 		time.Sleep(2 * time.Second)
 		f.set(func() { f.refuse["list"] = 500 })
 		f.start("b", "10.0.0.3")
@@ -133,8 +126,7 @@ func TestEventsRefused(t *testing.T) {
 		f := newFakeEngine(t)
 		f.refuse["events"] = 403
 		f.put("a", "10.0.0.2")
-		w, stop := watch(t, f, nil)
-		defer stop()
+		w := watch(t, f, nil)
 		w.expect("at start", "a: at http://10.0.0.2:80/mcp")
 		if err := w.source.LastError(); err == nil || !strings.HasPrefix(err.Error(), "events: ") {
 			t.Errorf("LastError: %v", err)
@@ -155,8 +147,7 @@ func TestStreamWithoutHeaders(t *testing.T) {
 		f := newFakeEngine(t)
 		f.late = true
 		f.put("a", "10.0.0.2")
-		w, stop := watch(t, f, nil)
-		defer stop()
+		w := watch(t, f, nil)
 		time.Sleep(2 * time.Second)
 		w.expect("after two seconds", "a: at http://10.0.0.2:80/mcp")
 		f.start("b", "10.0.0.3")

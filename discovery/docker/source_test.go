@@ -10,11 +10,7 @@ import (
 
 func TestEventsAfterQuietAreFollowedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFakeEngine(t)
-		f.put("a", "10.0.0.2")
-		w, stop := watch(t, f, nil)
-		defer stop()
-		w.expect("at start", "a: at http://10.0.0.2:80/mcp")
+		f, w, _ := watchOne(t)
 		f.start("b", "10.0.0.3")
 		w.expect("the first event", "a: at http://10.0.0.2:80/mcp; b: at http://10.0.0.3:80/mcp")
 
@@ -44,11 +40,7 @@ func TestEventsAfterQuietAreFollowedAtOnce(t *testing.T) {
 // Engines tell of some changes, a pause for one, before their lists show them.
 func TestListsThatAreBehindEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFakeEngine(t)
-		id := f.put("a", "10.0.0.2")
-		w, stop := watch(t, f, nil)
-		defer stop()
-		w.expect("at start", "a: at http://10.0.0.2:80/mcp")
+		f, w, id := watchOne(t)
 		time.Sleep(2 * time.Second)
 		f.emit("container pause", id)
 		time.Sleep(100 * time.Millisecond)
@@ -63,8 +55,7 @@ func TestListsThatAreBehindEvents(t *testing.T) {
 func TestNetworkEventsMakeNoBunch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeEngine(t)
-		w, stop := watch(t, f, nil)
-		defer stop()
+		w := watch(t, f, nil)
 		w.expect("at start", "nothing")
 		time.Sleep(2 * time.Second)
 		f.emit("network connect", "n")
@@ -81,8 +72,7 @@ func TestNetworkEventsMakeNoBunch(t *testing.T) {
 func TestLostEventsAreMadeUpFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeEngine(t)
-		w, stop := watch(t, f, nil)
-		defer stop()
+		w := watch(t, f, nil)
 		w.expect("at start", "nothing")
 		f.put("a", "10.0.0.2")
 		time.Sleep(time.Minute - time.Millisecond)
@@ -98,11 +88,7 @@ func TestLostEventsAreMadeUpFor(t *testing.T) {
 // lose some, and slow the engine down.
 func TestReaderNeverStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFakeEngine(t)
-		id := f.put("a", "10.0.0.2")
-		w, stop := watch(t, f, nil)
-		defer stop()
-		w.expect("at start", "a: at http://10.0.0.2:80/mcp")
+		f, _, id := watchOne(t)
 		hold := make(chan struct{})
 		f.set(func() { f.hold = hold })
 		for range 2000 {
@@ -123,11 +109,7 @@ func TestReaderNeverStalls(t *testing.T) {
 // A container that the engine cannot describe for once still runs.
 func TestUnreadableIsNotDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFakeEngine(t)
-		id := f.put("a", "10.0.0.2")
-		w, stop := watch(t, f, nil)
-		defer stop()
-		w.expect("at start", "a: at http://10.0.0.2:80/mcp")
+		f, w, id := watchOne(t)
 		before := w.instance()
 		time.Sleep(2 * time.Second)
 		f.set(func() {
@@ -161,8 +143,7 @@ func TestUnreadableContainersHideNoOther(t *testing.T) {
 			`{"Id":3,"Names":"x"}`, `"text"`, `null`,
 			`{"Id":"4","Names":["/length"],"State":"running","Labels":{"mcphub.port":"80"},"NetworkSettings":{"Networks":{"b":{"IPAddress":"10.88.0.5/16"}}}}`,
 		}
-		w, stop := watch(t, f, nil)
-		defer stop()
+		w := watch(t, f, nil)
 		w.expect("beside odd ones", "a: at http://10.0.0.2:80/mcp; length: at http://10.88.0.5:80/mcp; "+
 			"odd: at; unreachable: odd has no address on any network; "+
 			"bad, of container bad, is invalid: what the engine says of the container cannot be read: its Ports is a string")
@@ -175,8 +156,7 @@ func TestSelfBehindAFilter(t *testing.T) {
 		hub := f.put("hub", "10.0.0.9")
 		delete(f.boxes[hub].labels, "mcphub.enable")
 		f.put("a", "10.0.0.2")
-		w, stop := watch(t, f, func(o *Options) { o.RequireEnable, o.Self = true, hub })
-		defer stop()
+		w := watch(t, f, func(o *Options) { o.RequireEnable, o.Self = true, hub })
 		w.expect("the hub's networks are known", "a: at http://10.0.0.2:80/mcp")
 		if w.source.options.Self != hub || f.count("list") != 2 {
 			t.Errorf("%d lists, want one beside that of servers", f.count("list"))
@@ -207,8 +187,7 @@ func TestVersions(t *testing.T) {
 					f.refuse["ping"] = test.ping
 				}
 				f.put("a", "10.0.0.2")
-				w, stop := watch(t, f, nil)
-				defer stop()
+				w := watch(t, f, nil)
 				w.expect("at start", "a: at http://10.0.0.2:80/mcp")
 				f.start("b", "10.0.0.3")
 				w.expect("an event", "a: at http://10.0.0.2:80/mcp; b: at http://10.0.0.3:80/mcp")
@@ -221,8 +200,7 @@ func TestEngineTooOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeEngine(t)
 		f.max = "1.39"
-		w, stop := watch(t, f, nil)
-		defer stop()
+		w := watch(t, f, nil)
 		w.expect("at start", "nothing")
 		if err := w.source.LastError(); err == nil || !strings.Contains(err.Error(), "minimum supported API version is 1.40") {
 			t.Errorf("LastError: %v", err)
@@ -236,8 +214,7 @@ func TestManyContainers(t *testing.T) {
 		for i := range 100 {
 			f.put(fmt.Sprintf("c%02d", i), fmt.Sprintf("10.0.1.%d", i+1))
 		}
-		w, stop := watch(t, f, nil)
-		defer stop()
+		w := watch(t, f, nil)
 		synctest.Wait()
 		w.last = <-w.lists
 		if len(w.last.Servers) != 100 || len(w.last.Problems) != 0 {

@@ -27,8 +27,18 @@ type watched struct {
 	ctx    context.Context
 }
 
-// watch runs a Source on the fake engine until the returned function is called.
-func watch(t *testing.T, f *fakeEngine, edit func(*Options)) (*watched, func()) {
+// watchOne runs a Source on a fake engine with one container, which it has declared on return.
+func watchOne(t *testing.T) (f *fakeEngine, w *watched, id string) {
+	t.Helper()
+	f = newFakeEngine(t)
+	id = f.put("a", "10.0.0.2")
+	w = watch(t, f, nil)
+	w.expect("at start", "a: at http://10.0.0.2:80/mcp")
+	return f, w, id
+}
+
+// watch runs a Source on the fake engine until the test ends.
+func watch(t *testing.T, f *fakeEngine, edit func(*Options)) *watched {
 	t.Helper()
 	o := Options{Host: "unix:///nowhere/docker.sock", Self: NotContained, Stdio: true, Log: slog.New(slog.DiscardHandler)}
 	if edit != nil {
@@ -48,7 +58,8 @@ func watch(t *testing.T, f *fakeEngine, edit func(*Options)) (*watched, func()) 
 			t.Errorf("Run: %v", err)
 		}
 	})
-	return w, func() { cancel(); wg.Wait() }
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	return w
 }
 
 // expect compares what was declared last with want, without letting time pass.

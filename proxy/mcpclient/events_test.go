@@ -85,16 +85,7 @@ func FuzzEvents(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, stream string) {
-		whole := readAllEvents(strings.NewReader(stream))
-		for name, r := range map[string]io.Reader{
-			"single bytes":  iotest.OneByteReader(strings.NewReader(stream)),
-			"halves":        iotest.HalfReader(strings.NewReader(stream)),
-			"end with data": iotest.DataErrReader(strings.NewReader(stream)),
-		} {
-			if got := readAllEvents(r); got != whole {
-				t.Errorf("%s:\n got %s\nwant %s", name, got, whole)
-			}
-		}
+		sameInPieces(t, stream, readAllEvents)
 		after := readAllEvents(strings.NewReader(stream + "\n\nevent: e\ndata: last\n\n"))
 		if !strings.Contains(after, `e "last" long false`) {
 			t.Errorf("an event that follows is lost: %s", after)

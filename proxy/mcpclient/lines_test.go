@@ -73,6 +73,23 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// sameInPieces checks that what is read of a text does not depend on how it is cut
+// into pieces, and returns it.
+func sameInPieces(t *testing.T, text string, read func(io.Reader) string) (whole string) {
+	t.Helper()
+	whole = read(strings.NewReader(text))
+	for name, r := range map[string]io.Reader{
+		"single bytes":  iotest.OneByteReader(strings.NewReader(text)),
+		"halves":        iotest.HalfReader(strings.NewReader(text)),
+		"end with data": iotest.DataErrReader(strings.NewReader(text)),
+	} {
+		if got := read(r); got != whole {
+			t.Errorf("%s:\n got %s\nwant %s", name, got, whole)
+		}
+	}
+	return whole
+}
+
 // FuzzLines holds that how the input is cut into pieces changes nothing, and that
 // no input swallows a message that follows on a line of its own.
 func FuzzLines(f *testing.F) {
@@ -82,16 +99,7 @@ func FuzzLines(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, input string) {
-		whole := readAllLines(strings.NewReader(input))
-		for name, r := range map[string]io.Reader{
-			"single bytes":  iotest.OneByteReader(strings.NewReader(input)),
-			"halves":        iotest.HalfReader(strings.NewReader(input)),
-			"end with data": iotest.DataErrReader(strings.NewReader(input)),
-		} {
-			if got := readAllLines(r); got != whole {
-				t.Errorf("%s:\n got %s\nwant %s", name, got, whole)
-			}
-		}
+		whole := sameInPieces(t, input, readAllLines)
 		after := readAllLines(strings.NewReader(input + "\n" + `{"jsonrpc":"2.0","method":"notifications/last"}` + "\n"))
 		if !strings.HasSuffix(after, "message notifications/last\n") {
 			t.Errorf("a message that follows is lost: %s", after)

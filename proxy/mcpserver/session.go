@@ -2,6 +2,8 @@ package mcpserver
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -181,9 +183,5 @@ func (s *Session) cancel(m *jsonrpc.Message) {
 func (s *Session) InFlight() []*Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	calls := make([]*Call, 0, len(s.calls))
-	for _, c := range s.calls {
-		calls = append(calls, c)
-	}
-	return calls
+	return slices.Collect(maps.Values(s.calls))
 }

@@ -160,11 +160,7 @@ func (t *sessions) count() int {
 func (t *sessions) all() []*Session {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	out := make([]*Session, 0, len(t.byID))
-	for _, s := range t.byID {
-		out = append(out, s)
-	}
-	return out
+	return slices.Collect(maps.Values(t.byID))
 }
 
 // idleSince returns the sessions that nobody has used since then.
