@@ -22,14 +22,20 @@ import (
 
 var soak = flag.Duration("soak", 0, "how long TestSoak runs; 0 skips it")
 
-const soakClients = 12
+const (
+	soakClients = 12
+	soakRest    = 5 * time.Minute // what it takes at most beside the soaking: to start, and to get back to its base
+)
 
 // TestSoak has many clients use servers of all transports while these are killed and started again, change their lists,
 // and calls are cancelled. Every answer is right and goes to its caller; a call fails only if its server was disturbed
 // meanwhile, and never at the one that is left in peace. In the end the hub holds no more than at the beginning.
 func TestSoak(t *testing.T) {
 	if *soak == 0 {
-		t.Skip("a soak test runs with -soak 10m")
+		t.Skip("a soak test runs with -soak=10m -timeout=20m")
+	}
+	if deadline, ok := t.Deadline(); ok && time.Until(deadline) < *soak+soakRest {
+		t.Fatalf("a soak test takes up to %v longer than it soaks: give go test -timeout=%v", soakRest, *soak+2*soakRest)
 	}
 	f := startSoak(t)
 	f.warmUp(t)
