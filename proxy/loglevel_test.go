@@ -5,6 +5,33 @@ import (
 	"testing"
 )
 
+// TestLogLevel sets the level at the servers that a client uses, at those it will
+// use, and at no others; then it hears what they log.
+func TestLogLevel(t *testing.T) {
+	t.Parallel()
+	const logged = `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1.0}}`
+	for _, path := range []string{"/mcp", "/mcp/server/one"} {
+		one, two := offering("one", overJSON, "do"), offering("two", overJSON, "do")
+		f := newFleet(t, one, two)
+		client := f.connect(path, "c", `{}`)
+		stream := client.open()
+		client.call(`tools/call {"name":"one__do"}`)
+		if got := client.call(`logging/setLevel {"level":"info"}`)[0]; strings.Contains(got, "error") {
+			t.Errorf("%s: %s", path, got)
+		}
+		equal(t, path, string(one.awaitMethod("logging/setLevel").Params), `{"level":"info"}`)
+		one.sessionOf("c").say <- logged
+		equal(t, path, stream.expect("message"), logged)
+		if path != "/mcp" {
+			continue
+		}
+		client.call(`tools/call {"name":"two__do"}`)
+		equal(t, path, string(two.awaitMethod("logging/setLevel").Params), `{"level":"info"}`)
+		two.sessionOf("c").say <- logged
+		equal(t, path, stream.expect("message"), logged)
+	}
+}
+
 // TestSharedLogLevel has two clients share a server: it logs at the more verbose of
 // their levels, also when it has been started again, and each hears its own.
 func TestSharedLogLevel(t *testing.T) {
