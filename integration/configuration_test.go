@@ -77,15 +77,12 @@ func TestFailedStarts(t *testing.T) {
 // runHub runs the hub's binary to its end.
 func runHub(t *testing.T, args []string, env ...string) (stdout, stderr string, status int) {
 	t.Helper()
-	binary, err := hubBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	binary := mustHub(t)
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), binary, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.Env = append(append(cleanEnvironment(), "MCPHUB_DOCKER=off", watchRaces(t)), env...)
-	err = cmd.Run()
+	err := cmd.Run()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		t.Fatal(err)
 	}

@@ -42,10 +42,7 @@ func TestConformanceClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hub, err := hubBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	hub := mustHub(t)
 	for version, known := range knownOfClients {
 		scenarios := clientScenarios(t, version)
 		if want := slices.Sorted(maps.Keys(known)); !slices.Equal(scenarios, want) {

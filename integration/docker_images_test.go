@@ -122,7 +122,7 @@ print(os.path.realpath(sys.executable), sysconfig.get_path("stdlib"), sep="\n")`
 // Dockerfile's own, and takes two files from a directory instead of from the stage that builds them. TestDockerfile
 // builds all of it.
 func makeHubImage() error {
-	binary, err := hubBinary()
+	binary, err := shippedBinary()
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -26,14 +27,18 @@ func TestMain(m *testing.M) {
 	if run := os.Getenv(reaperVariable); run != "" {
 		os.Exit(reap(run))
 	}
+	dir, err := os.MkdirTemp("", "mcphub-test")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	hubDir = dir
 	status := m.Run()
 	if err := endReaper(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		status = 1
 	}
-	if hubDir != "" {
-		os.RemoveAll(hubDir)
-	}
+	os.RemoveAll(dir)
 	os.Exit(status)
 }
 
@@ -48,10 +53,7 @@ type hubOptions struct {
 // startHub starts the hub's binary, and returns when /health answers. The URL of the process is the hub's, without a path.
 func startHub(t testing.TB, options hubOptions) *process {
 	t.Helper()
-	binary, err := hubBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	binary := mustHub(t)
 	port := cmp.Or(options.Port, freePort(t))
 	env := append([]string{"MCPHUB_DOCKER=off", "MCPHUB_PORT=" + strconv.Itoa(port)}, options.Env...)
 	p := startProcessAs(t, options.Attr, 0, append([]string{binary}, options.Args...), env...)
@@ -71,24 +73,35 @@ func answers(url string) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-var hubDir string // where hubBinary built; TestMain removes it
+var hubDir string // where the hub is built, while TestMain runs the tests
 
 // hubBinary builds the hub once in a run of tests: the way it is shipped, or with the race detector if the tests have it.
 var hubBinary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "mcphub-test")
+	if !raceDetector {
+		return shippedBinary()
+	}
+	return buildHub("mcphub-race", "CGO_ENABLED=1", "-race") // the detector is linked by a C compiler
+})
+
+func mustHub(t testing.TB) string {
+	t.Helper()
+	binary, err := hubBinary()
 	if err != nil {
-		return "", err
+		t.Fatal(err)
 	}
-	hubDir = dir
-	binary := filepath.Join(dir, "mcphub.exe") // the suffix is needed on Windows and harmless elsewhere
-	build := exec.Command("go", "build", "-o", binary, "mcphub/cmd/mcphub")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if raceDetector {
-		build = exec.Command("go", "build", "-race", "-o", binary, "mcphub/cmd/mcphub")
-		build.Env = append(os.Environ(), "CGO_ENABLED=1") // the detector is linked by a C compiler
-	}
+	return binary
+}
+
+// shippedBinary builds the hub once the way it is shipped, for images that have nothing else.
+var shippedBinary = sync.OnceValues(func() (string, error) { return buildHub("mcphub", "CGO_ENABLED=0") })
+
+// buildHub builds the hub into a file of hubDir.
+func buildHub(name, env string, flags ...string) (string, error) {
+	binary := filepath.Join(hubDir, name+".exe") // the suffix is needed on Windows and harmless elsewhere
+	build := exec.Command("go", slices.Concat([]string{"build"}, flags, []string{"-o", binary, "mcphub/cmd/mcphub"})...)
+	build.Env = append(os.Environ(), env)
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the hub: %w\n%s", err, output)
 	}
 	return binary, nil
-})
+}

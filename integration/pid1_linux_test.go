@@ -116,15 +116,6 @@ func TestPID1PassesTheStatusOn(t *testing.T) {
 	}
 }
 
-func mustHub(t *testing.T) string {
-	t.Helper()
-	binary, err := hubBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return binary
-}
-
 func signalTwice(t *testing.T, p *process) {
 	c := open(t, p.URL+"/mcp", "")
 	startLongCall(t, c)

@@ -224,10 +224,7 @@ func runExamples(t *testing.T, examples []*example) {
 // readmePath returns a PATH on which the hub is found as mcphub.
 func readmePath(t *testing.T) string {
 	t.Helper()
-	binary, err := hubBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	binary := mustHub(t)
 	dir := t.TempDir()
 	if err := os.Symlink(binary, filepath.Join(dir, "mcphub")); err != nil {
 		t.Skipf("cannot name the hub's binary mcphub: %v", err)
