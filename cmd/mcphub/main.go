@@ -35,7 +35,7 @@ func run(asked, hurried context.Context, args []string) int {
 	if !hasChildren(args) {
 		context.AfterFunc(hurried, func() { os.Exit(status(context.Cause(hurried))) })
 		if args[0] == "healthcheck" {
-			return status(healthcheck(asked))
+			return status(healthcheck(asked, args[1:]))
 		}
 		return status(demoServer(asked, args[1:], os.Stdin, os.Stdout))
 	}
