@@ -55,8 +55,15 @@ type lab struct {
 // newLab skips the test where there is no engine. The test runs beside others of its kind, which it does not see.
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	engine := needEngine(t)
+	l := newQuietLab(t)
 	t.Parallel()
+	return l
+}
+
+// newQuietLab is newLab for a test that runs beside no other.
+func newQuietLab(t *testing.T) *lab {
+	t.Helper()
+	engine := needEngine(t)
 	l := &lab{t: t, name: "lab" + strings.ToLower(rand.Text()[:8]), engine: engine}
 	t.Cleanup(func() {
 		if err := removeLabelled(engine, labelOf+"="+l.name); err != nil {
@@ -70,18 +77,22 @@ func newLab(t *testing.T) *lab {
 // as in the gate, it fails it instead.
 func needEngine(t testing.TB) *testcontainers.DockerClient {
 	t.Helper()
-	end := t.Skipf
-	if os.Getenv("MCPHUB_TEST_DOCKER") == "required" {
-		end = t.Fatalf
-	}
 	if testing.Short() {
-		end("no Docker engine in short tests")
+		engineMissing(t, "no Docker engine in short tests")
 	}
 	engine, err := findEngine()
 	if err != nil {
-		end("no Docker engine, .ci/engine brings one up: %v", err)
+		engineMissing(t, "no Docker engine, .ci/engine brings one up: %v", err)
 	}
 	return engine
+}
+
+func engineMissing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("MCPHUB_TEST_DOCKER") == "required" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
 }
 
 // findEngine looks for the engine once, and prepares testcontainers for it.

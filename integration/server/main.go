@@ -9,7 +9,8 @@
 //	HEALTH    good or bad: what its health check says until "server health good" says otherwise
 //
 // Its arguments make it another program: "health" is that check, "health good" and "health bad" steer it, "socketproxy"
-// stands before an engine's socket (see socketproxy.go), "crash" ends at once with an error.
+// stands before an engine's socket, and so it does with the flags of the proxy that compose.hardened.example.yml names
+// (see socketproxy.go), "crash" ends at once with an error.
 package main
 
 import (
@@ -35,6 +36,10 @@ func main() {
 }
 
 func run(args []string) error {
+	if len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		endAtOnce()
+		return wollomatic(args)
+	}
 	switch strings.Join(args, " ") {
 	case "":
 		endAtOnce()
