@@ -78,7 +78,7 @@ func (s *surroundings) choosePort(c container, said int) (int, error) {
 	case said != 0:
 		return said, nil
 	case len(ports) == 0:
-		return 0, fmt.Errorf("no EXPOSEd TCP port; set %s.port, or expose one", s.prefix)
+		return 0, fmt.Errorf("no EXPOSEd TCP port is listed; set %s.port, or expose one (on an internal network the engine lists none)", s.prefix)
 	case len(ports) > 1:
 		return 0, fmt.Errorf("several ports are exposed (%s); say which by %s.port", join(ports), s.prefix)
 	}

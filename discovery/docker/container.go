@@ -41,7 +41,7 @@ type port struct {
 type network struct {
 	name, id string
 	ip       netip.Addr // not valid if it has none there now
-	gateway  netip.Addr // not valid in an internal network
+	gateway  netip.Addr // not valid if it has none
 }
 
 // alive reports whether the container has a process.
