@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -18,11 +19,13 @@ import (
 type spec struct {
 	Image    string                          // the tests' own server if empty
 	Name     string                          // the lab's is put before it; random if empty
+	FullName string                          // instead of that
 	Labels   []string                        // key=value; a key that begins with a dot is one of the hub's
 	Env, Cmd []string                        // NAME=value; arguments
 	Expose   []string                        // ports that the engine lists; 8080/tcp if nil
 	Publish  []string                        // ports that are published at random ports of the engine's host, beside those
 	Networks []*testcontainers.DockerNetwork // the engine's default if empty
+	Address  netip.Addr                      // in the first of them; any if not valid
 	Edit     func(*container.Config, *container.HostConfig)
 }
 
@@ -68,7 +71,7 @@ func (l *lab) create(s spec) *box {
 	request := testcontainers.ContainerRequest{
 		Image: s.Image, Labels: l.labels(l.table(s.Labels)), Env: l.table(s.Env), Cmd: s.Cmd, ExposedPorts: s.Publish,
 	}
-	if s.Name != "" {
+	if request.Name = s.FullName; s.Name != "" {
 		request.Name = l.name + "-" + s.Name
 	}
 	for _, n := range s.Networks {
@@ -108,6 +111,13 @@ func (s *spec) customize(request *testcontainers.ContainerRequest) {
 			s.Edit(config, host)
 		}
 		return nil
+	}
+	request.EndpointSettingsModifier = func(all map[string]*apinetwork.EndpointSettings) {
+		for _, endpoint := range all {
+			if s.Address.IsValid() {
+				endpoint.IPAMConfig = &apinetwork.EndpointIPAMConfig{IPv4Address: s.Address}
+			}
+		}
 	}
 	request.LifecycleHooks = []testcontainers.ContainerLifecycleHooks{{PreCreates: []testcontainers.ContainerRequestHook{last}}}
 }
@@ -149,10 +159,11 @@ func (b *box) tell() {
 }
 
 // stop asks the container to end.
-func (b *box) stop() {
+func (b *box) stop() life {
 	b.lab.t.Helper()
-	limit := 5 * time.Second
+	began, limit := time.Now(), 5*time.Second
 	b.lab.must(b.Container.Stop(b.lab.t.Context(), &limit))
+	return life{began: began, died: b.died(began), ended: time.Now()}
 }
 
 func (b *box) start() {
@@ -180,24 +191,22 @@ type life struct {
 	began, died, ended time.Time
 }
 
-// died returns when the engine reported the container's end, the last since a moment.
-func (b *box) died(since time.Time) (at time.Time) {
+// died returns when the engine reported the end of the container's process, which has ended since a moment.
+func (b *box) died(since time.Time) time.Time {
 	b.lab.t.Helper()
-	stream := b.lab.engine.Events(b.lab.t.Context(), docker.EventsListOptions{
-		Since: strconv.FormatInt(since.Unix(), 10), Until: strconv.FormatInt(time.Now().Unix()+1, 10),
-		Filters: docker.Filters{}.Add("container", b.id).Add("event", "die"),
+	ctx, cancel := context.WithTimeout(b.lab.t.Context(), labLimit)
+	defer cancel()
+	stream := b.lab.engine.Events(ctx, docker.EventsListOptions{
+		Since: strconv.FormatInt(since.Unix(), 10), Filters: docker.Filters{}.Add("container", b.id).Add("event", "die"),
 	})
 	for {
 		select {
 		case event := <-stream.Messages:
-			if moment := time.Unix(0, event.TimeNano); moment.After(since) {
-				at = moment
+			if at := time.Unix(0, event.TimeNano); at.After(since) {
+				return at
 			}
 		case err := <-stream.Err:
-			if at.IsZero() {
-				b.lab.t.Fatalf("the end of %s is not among the engine's events: %v", b.name, err)
-			}
-			return at
+			b.lab.t.Fatalf("the end of %s is not among the engine's events: %v", b.name, err)
 		}
 	}
 }

@@ -71,3 +71,13 @@ func (s *sleepCall) answers(t *testing.T) {
 		t.Fatalf("call %s: waited %v for its answer", s.tool, labLimit)
 	}
 }
+
+// waits reports the end of the call.
+func (s *sleepCall) waits(t *testing.T) {
+	t.Helper()
+	select {
+	case err := <-s.ended:
+		t.Fatalf("call %s: it has ended with %v, want it to wait", s.tool, err)
+	default:
+	}
+}

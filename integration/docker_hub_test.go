@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -175,13 +176,52 @@ func (h *labHub) keeps(d time.Duration, want ...string) {
 	}
 }
 
-// says reports when what /health says of why a server is not connected has not each of the texts in it.
-func (h *labHub) says(id string, texts ...string) {
+// problem returns what /health says of the declaration of an id that is not followed.
+func (h *labHub) problem(id string) serverHealth {
 	h.t.Helper()
-	got := h.server(id).Error
-	for _, text := range texts {
-		if !strings.Contains(got, text) {
-			h.t.Errorf("/health says of %s: %q, want %q in it", id, got, text)
+	for _, s := range h.health().Servers {
+		if s.ID == id && (s.State == "conflict" || s.State == "invalid") {
+			return s
 		}
+	}
+	h.t.Errorf("/health tells of no problem with %s", id)
+	return serverHealth{}
+}
+
+// expectText reports those of the texts that are not in what was said.
+func expectText(t *testing.T, said string, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(said, text) {
+			t.Errorf("got %q, want %q in it", said, text)
+		}
+	}
+}
+
+// watchIDs looks at /health again and again, until what it returns is called, which tells the ids
+// that were there, and errors.
+func (h *labHub) watchIDs() func() []string {
+	over, seen := make(chan struct{}), make(chan map[string]bool)
+	go func() {
+		ids := map[string]bool{}
+		for {
+			select {
+			case <-over:
+				seen <- ids
+				return
+			case <-time.After(pollEvery):
+				report, err := fetchHealth(h.URL)
+				if err != nil {
+					ids[err.Error()] = true
+				}
+				for _, s := range report.Servers {
+					ids[s.ID] = true
+				}
+			}
+		}
+	}()
+	return func() []string {
+		close(over)
+		return slices.Sorted(maps.Keys(<-seen))
 	}
 }

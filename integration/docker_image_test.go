@@ -88,9 +88,9 @@ func TestPeersInContainers(t *testing.T) {
 				peer.spec.Image = l.image(image)
 			}
 			b := l.run(peer.spec)
-			url := "http://" + l.address(b, nil) + ":" + peer.port
-			eventually(t, startLimit, "the server to listen", func() bool { return listensAt(l.address(b, nil) + ":" + peer.port) })
-			names, err := open(t, url+"/mcp", "").tools(t.Context())
+			address := l.address(b, nil).String() + ":" + peer.port
+			eventually(t, startLimit, "the server to listen", func() bool { return listensAt(address) })
+			names, err := open(t, "http://"+address+"/mcp", "").tools(t.Context())
 			if err != nil || !slices.Contains(names, peer.tool) {
 				t.Errorf("tools: got %q, %v; want %s among them", names, err, peer.tool)
 			}

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"crypto/rand"
+	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/container"
+	apinetwork "github.com/moby/moby/api/types/network"
 	docker "github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/log"
@@ -169,6 +171,23 @@ func (l *lab) network(options ...tcnetwork.NetworkCustomizer) *testcontainers.Do
 	return made
 }
 
+// subnet makes a network in which containers may be given addresses.
+func (l *lab) subnet() *testcontainers.DockerNetwork {
+	l.t.Helper()
+	part := netip.AddrFrom4([4]byte{10, byte(64 + mathrand.N(128)), byte(mathrand.N(256)), 0})
+	ipam := &apinetwork.IPAM{Config: []apinetwork.IPAMConfig{{Subnet: netip.PrefixFrom(part, 24)}}}
+	return l.network(tcnetwork.WithIPAM(ipam))
+}
+
+// named makes a network with a name, before which the lab's is put as Compose does with a project's.
+func (l *lab) named(name string) *testcontainers.DockerNetwork {
+	l.t.Helper()
+	name = l.name + "_" + name
+	made, err := l.engine.NetworkCreate(l.t.Context(), name, docker.NetworkCreateOptions{Labels: l.labels(nil)})
+	l.must(err)
+	return &testcontainers.DockerNetwork{ID: made.ID, Name: name}
+}
+
 // connect puts a running container on a network.
 func (l *lab) connect(b *box, n *testcontainers.DockerNetwork) {
 	l.t.Helper()
@@ -184,15 +203,15 @@ func (l *lab) disconnect(b *box, n *testcontainers.DockerNetwork) {
 }
 
 // address returns a container's address in a network, or the one it has if there is but one.
-func (l *lab) address(b *box, n *testcontainers.DockerNetwork) string {
+func (l *lab) address(b *box, n *testcontainers.DockerNetwork) netip.Addr {
 	l.t.Helper()
 	for name, endpoint := range l.inspect(b).NetworkSettings.Networks {
 		if n == nil || n.Name == name {
-			return endpoint.IPAddress.String()
+			return endpoint.IPAddress
 		}
 	}
 	l.t.Fatalf("%s is not on the network", b.name)
-	return ""
+	return netip.Addr{}
 }
 
 func (l *lab) inspect(b *box) container.InspectResponse {

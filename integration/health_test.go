@@ -2,6 +2,7 @@ package integration
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"regexp"
 	"testing"
@@ -25,10 +26,12 @@ type serverHealth struct {
 	ID        string   `json:"id"`
 	Connected bool     `json:"connected"`
 	State     string   `json:"state"`
+	Title     string   `json:"title"`
 	Tools     int      `json:"tools"`
 	Source    string   `json:"source"`
 	Container string   `json:"container"`
 	Error     string   `json:"error"`
+	Since     string   `json:"since"`
 	Attempts  int      `json:"attempts"`
 	Problems  []string `json:"problems"`
 	Groups    []string `json:"groups"`
@@ -42,16 +45,24 @@ func health(t testing.TB, hub *process) healthReport {
 // healthAt is health of a hub at a URL.
 func healthAt(t testing.TB, url string) healthReport {
 	t.Helper()
-	resp, err := http.Get(url + "/health")
+	report, err := fetchHealth(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	var report healthReport
-	if err := json.NewDecoder(resp.Body).Decode(&report); err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("/health: HTTP %d: %v", resp.StatusCode, err)
-	}
 	return report
+}
+
+func fetchHealth(url string) (report healthReport, err error) {
+	resp, err := http.Get(url + "/health")
+	if err != nil {
+		return report, err
+	}
+	defer resp.Body.Close()
+	err = json.NewDecoder(resp.Body).Decode(&report)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return report, fmt.Errorf("/health: HTTP %d: %v", resp.StatusCode, err)
+	}
+	return report, nil
 }
 
 // server returns what is said of a server, nothing if there is none with that id.

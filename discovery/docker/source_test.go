@@ -133,7 +133,7 @@ func TestUnreadableIsNotDead(t *testing.T) {
 	})
 }
 
-func TestUnreadableContainersHideNoOther(t *testing.T) {
+func TestCase20_UnreadableContainersHideNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeEngine(t)
 		f.put("a", "10.0.0.2")

@@ -38,12 +38,14 @@ func newServer() *server {
 // forHeader says which server a request is meant for: each server's labels have the hub send its own name in it.
 const forHeader = "X-For"
 
-// counting counts the requests that were meant for another server than this one.
+// counting counts the requests that were meant for another server than this one. It shows tools the address that a request
+// was sent to as a header.
 func (s *server) counting(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if meant := r.Header.Get(forHeader); meant != "" && s.name != "" && meant != s.name {
 			s.strangers.Add(1)
 		}
+		r.Header.Set("X-Host", r.Host)
 		next.ServeHTTP(w, r)
 	})
 }
