@@ -224,7 +224,7 @@ func (s *Session) late(m *jsonrpc.Message) {
 
 // answeredPing answers m if it is a ping: that is the session's own business.
 func (s *Session) answeredPing(m *jsonrpc.Message) bool {
-	if m.Method != "ping" || m.ID == nil {
+	if m.Method != methodPing || m.ID == nil {
 		return false
 	}
 	s.wire.reply(response(m.ID, jsonrpc.Raw(`{}`), nil))

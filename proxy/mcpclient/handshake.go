@@ -38,7 +38,10 @@ const latestLegacy = "2025-11-25"
 // legacyVersions are those a server may answer initialize with.
 var legacyVersions = []string{"2024-11-05", "2025-03-26", "2025-06-18", latestLegacy}
 
-const methodInitialize = "initialize"
+const (
+	methodInitialize = "initialize"
+	methodPing       = "ping"
+)
 
 // agreement is what the handshake found out; not changed afterwards.
 type agreement struct {
@@ -61,8 +64,8 @@ func (s *Session) initialize(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("initialize: %w", err)
 	}
-	if answer.Error != nil { // told as text: it is no answer to any call of a client
-		return fmt.Errorf("initialize: the server refused: %s", printable([]byte(jsonrpc.PeerError(answer.Error).Message), 300))
+	if answer.Error != nil {
+		return fmt.Errorf("initialize: %w", refusal(answer))
 	}
 	if err := s.agree(answer.Result); err != nil {
 		return fmt.Errorf("initialize: %w", err)
@@ -72,6 +75,12 @@ func (s *Session) initialize(ctx context.Context) error {
 		return fmt.Errorf("say that the session is initialized: %w", err)
 	}
 	return nil
+}
+
+// refusal is what is told of an answer to initialize that is an error: as text, for it
+// is no answer to any call of a client.
+func refusal(answer *jsonrpc.Message) error {
+	return fmt.Errorf("the server refused: %s", printable([]byte(jsonrpc.PeerError(answer.Error).Message), 300))
 }
 
 // initializeParams returns the parameters of initialize for a client.

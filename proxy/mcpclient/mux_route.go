@@ -110,28 +110,37 @@ func (x *mux) progressing(m *jsonrpc.Message) *waiting {
 	return x.pending[token]
 }
 
-// only returns the call in flight if there is exactly one and it takes messages.
+// only returns the call in flight if there is exactly one and it takes messages. Pings
+// do not count: nothing comes of them.
 func (x *mux) only() *waiting {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if len(x.pending) != 1 {
+	var only *waiting
+	for _, w := range x.pending {
+		if w.Method == methodPing {
+			continue
+		}
+		if only != nil {
+			return nil
+		}
+		only = w
+	}
+	if only == nil || only.Receive == nil {
 		return nil
 	}
-	for _, w := range x.pending {
-		if w.Receive != nil {
-			return w
-		}
-	}
-	return nil
+	return only
 }
 
 // latest returns the latest call in flight if all have one owner and it takes
-// messages.
+// messages, pings apart.
 func (x *mux) latest() *waiting {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var last *waiting
 	for _, w := range x.pending {
+		if w.Method == methodPing {
+			continue
+		}
 		if last != nil && last.Owner != w.Owner {
 			return nil
 		}

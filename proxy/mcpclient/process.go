@@ -1,28 +1,45 @@
 package mcpclient
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
-// graceRead is how long the output of a process that has exited is read, should
-// another process hold it open.
-const graceRead = 500 * time.Millisecond
+// Stdio reaches a server that is a process of the hub's own, by its standard
+// input and output.
+type Stdio struct {
+	Command []string // the program, looked up in the PATH of Env, and its arguments
+	Env     []string // the whole environment; see ChildEnv
+	Dir     string   // where it runs; empty: where the hub does
 
-// process is a child in a process group of its own.
+	// Deadline is when the process is killed, should it be ending then; may be nil.
+	// Otherwise it ends in its own time: when its input is closed, 5 s later at
+	// SIGTERM, 3 s later by SIGKILL.
+	Deadline *Deadline
+}
+
+func (t Stdio) open(_ context.Context, s *Session) (wire, error) {
+	p, err := startProcess(t, s.options.Log)
+	if err != nil {
+		return nil, err
+	}
+	return newStdio(s, p), nil
+}
+
+// process is a child in a process group of its own. It implements Streams.
 type process struct {
 	cmd    *exec.Cmd
 	stdin  *os.File // ours, as are the next two
 	stdout *os.File
 	stderr *os.File
 	log    *slog.Logger
-	said   lastWords
 
 	deadline *Deadline
 
@@ -118,34 +135,26 @@ func findProgram(name string, env []string) (string, error) {
 	return "", fmt.Errorf("start the server: %q was not found in PATH (%s): install it, or give its full path", name, path)
 }
 
-// fate says how the process ended, if it has, and what it said last.
-func (p *process) fate() string {
-	text := "the process is running"
-	select {
-	case <-p.exited:
-		text = "the process ended"
-		if p.cmd.ProcessState != nil {
-			text += ": " + p.cmd.ProcessState.String()
-		}
-	default:
-	}
-	if said := p.said.String(); said != "" {
-		text += "; stderr: " + said
-	}
-	return text
-}
+// Stdin implements Streams.
+func (p *process) Stdin() io.Writer { return p.stdin }
 
-// letRead gives the readers time to read what the process wrote before it exited.
-func (p *process) letRead(closing <-chan struct{}, readers ...<-chan struct{}) {
-	timer := time.NewTimer(graceRead)
-	defer timer.Stop()
-	for _, read := range readers {
-		select {
-		case <-read:
-		case <-timer.C:
-			return
-		case <-closing:
-			return
-		}
+// Stdout implements Streams.
+func (p *process) Stdout() io.Reader { return p.stdout }
+
+// Stderr implements Streams.
+func (p *process) Stderr() io.Reader { return p.stderr }
+
+// Over implements Streams.
+func (p *process) Over() <-chan struct{} { return p.exited }
+
+// Fate implements Streams.
+func (p *process) Fate() string {
+	switch {
+	case !p.leaderGone():
+		return "the process is running"
+	case p.cmd.ProcessState == nil:
+		return "the process ended"
+	default:
+		return "the process ended: " + p.cmd.ProcessState.String()
 	}
 }

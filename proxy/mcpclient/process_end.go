@@ -33,9 +33,9 @@ func (d *Deadline) step(began time.Time, after, whole time.Duration) time.Time {
 	return began.Add(after)
 }
 
-// end ends the process and its group, and waits for it. On return all pipes are
+// End implements Streams: it ends the process and its group. On return all pipes are
 // closed.
-func (p *process) end() {
+func (p *process) End() {
 	patience := graceEOF
 	if p.leaderGone() {
 		patience = 0 // it went by itself; what it left behind has been told by that

@@ -32,7 +32,7 @@ func brokenHub(breakDown func()) {
 	time.Sleep(time.Hour)
 }
 
-func processOf(s *Session) *os.Process { return s.wire.(*stdio).process.cmd.Process }
+func processOf(s *Session) *os.Process { return s.wire.(*stdio).streams.(*process).cmd.Process }
 
 // A hub that breaks down takes its children with it.
 func TestStdioChildDiesWithTheHub(t *testing.T) {
@@ -87,18 +87,17 @@ func TestStdioEndsInOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			done := make(chan struct{})
+			said := make(chan string)
 			go func() {
-				defer close(done)
-				p.readErrors()
+				text, _ := io.ReadAll(p.stderr) // until End closes it
+				said <- string(text)
 			}()
 			go func() { _, _ = io.Copy(io.Discard, p.stdout) }()
 			if limit > 0 {
 				server.Deadline.Set(time.Now().Add(limit))
 			}
-			p.end()
-			<-done
-			if got := p.said.String(); got != "EOF | TERM" {
+			p.End()
+			if got := <-said; got != "EOF\nTERM\n" {
 				t.Errorf("it heard %q, want the end of its input and SIGTERM", got)
 			}
 			if state := p.cmd.ProcessState.String(); state != "signal: killed" {

@@ -86,7 +86,7 @@ type Options struct {
 	Log    *slog.Logger // never nil; has the server's id
 }
 
-// Transport is how a server is reached: a Stdio, a StreamableHTTP or an SSE.
+// Transport is how a server is reached: a Stdio, a Piped, a StreamableHTTP or an SSE.
 type Transport interface {
 	// open starts the wire of s. The wire lives until its close, not until ctx
 	// ends; ctx bounds the opening only.

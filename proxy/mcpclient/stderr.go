@@ -40,8 +40,9 @@ func (l *lastWords) String() string {
 // readErrors logs what the process writes to its standard error until it is
 // closed. Whatever the rate, it is read, so that the process is never held up;
 // what is too much for the log is counted.
-func (p *process) readErrors() {
-	lines := errorLines{window{r: p.stderr, limit: errorLine}}
+func (w *stdio) readErrors() {
+	log := w.s.options.Log
+	lines := errorLines{window{r: w.streams.Stderr(), limit: errorLine}}
 	var rate allowance
 	missed, reported := 0, time.Time{}
 	for {
@@ -58,20 +59,20 @@ func (p *process) readErrors() {
 		if text == "" {
 			continue
 		}
-		p.said.add(printable(line, lastLength))
+		w.said.add(printable(line, lastLength))
 		now := time.Now()
 		if rate.take(now) {
-			p.log.Info("server wrote", "stderr", text)
+			log.Info("server wrote", "stderr", text)
 		} else {
 			missed++
 		}
 		if missed > 0 && now.Sub(reported) > errorReport {
-			p.log.Warn("lines of stderr left out", "lines", missed)
+			log.Warn("lines of stderr left out", "lines", missed)
 			missed, reported = 0, now
 		}
 	}
 	if missed > 0 {
-		p.log.Warn("lines of stderr left out", "lines", missed)
+		log.Warn("lines of stderr left out", "lines", missed)
 	}
 }
 

@@ -1,7 +1,6 @@
 package mcpclient
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,32 +9,21 @@ import (
 	"time"
 )
 
-// Stdio reaches a server that is a process of the hub's own, by its standard
-// input and output.
-type Stdio struct {
-	Command []string // the program, looked up in the PATH of Env, and its arguments
-	Env     []string // the whole environment; see ChildEnv
-	Dir     string   // where it runs; empty: where the hub does
-
-	// Deadline is when the process is killed, should it be ending then; may be nil.
-	// Otherwise it ends in its own time: when its input is closed, 5 s later at
-	// SIGTERM, 3 s later by SIGKILL.
-	Deadline *Deadline
-}
-
 // queueSize bounds the messages that wait for the process to read them.
 const queueSize = 64
 
-// stdio is the wire to a process. Four goroutines belong to it: one reads its
-// output, one its errors, one writes its input, and one watches over its life and
-// waits for the others.
+// stdio is the wire to a process, by its standard streams. Four goroutines belong to
+// it: one reads its output, one its errors, one writes its input, and one watches over
+// its life and waits for the others; and a fifth where the process is to be pinged.
 type stdio struct {
 	*mux
-	process *process
-	queue   chan *outgoing
-	closing chan struct{} // closed when the session has ended
-	unread  chan struct{} // closed when the process has closed its input
-	gone    chan struct{} // closed when the process and all its goroutines have ended
+	streams   Streams
+	keepAlive time.Duration // how often the process is pinged; 0: never
+	said      lastWords
+	queue     chan *outgoing
+	closing   chan struct{} // closed when the session has ended
+	unread    chan struct{} // closed when the process has closed its input
+	gone      chan struct{} // closed when the process and all its goroutines have ended
 
 	quiet    atomic.Bool // the handshake is done: noise is not kept any more
 	noisesMu sync.Mutex  // leaf
@@ -49,19 +37,15 @@ type outgoing struct {
 	done  chan error    // gets the result of writing it
 }
 
-func (t Stdio) open(_ context.Context, s *Session) (wire, error) {
-	p, err := startProcess(t, s.options.Log)
-	if err != nil {
-		return nil, err
-	}
+func newStdio(s *Session, streams Streams) *stdio {
 	return &stdio{
 		mux:     newMux(s),
-		process: p,
+		streams: streams,
 		queue:   make(chan *outgoing, queueSize),
 		closing: make(chan struct{}),
 		unread:  make(chan struct{}),
 		gone:    make(chan struct{}),
-	}, nil
+	}
 }
 
 func (w *stdio) start() { go w.run() } // close waits for gone
@@ -89,14 +73,17 @@ func (w *stdio) run() {
 	heard := make(chan struct{}) // all that it wrote to its standard error
 	group.Go(func() {
 		defer close(heard)
-		w.process.readErrors()
+		w.readErrors()
 	})
 	group.Go(w.write)
+	if w.keepAlive > 0 {
+		group.Go(w.ping)
+	}
 
 	reason := w.watch(read, heard)
 	w.mux.end(reason)
 	w.s.end(reason)
-	w.process.end()
+	w.streams.End()
 	group.Wait()
 }
 
@@ -106,8 +93,8 @@ func (w *stdio) watch(read, heard <-chan struct{}) error {
 	select {
 	case <-w.closing:
 		return w.s.err
-	case <-w.process.exited:
-		w.process.letRead(w.closing, read, heard)
+	case <-w.streams.Over():
+		w.letRead(read, heard)
 		return w.obituary()
 	case <-read:
 		closed = "output"
@@ -118,17 +105,39 @@ func (w *stdio) watch(read, heard <-chan struct{}) error {
 	select {
 	case <-w.closing:
 		return w.s.err
-	case <-w.process.exited:
-		w.process.letRead(w.closing, read, heard)
+	case <-w.streams.Over():
+		w.letRead(read, heard)
 		return w.obituary()
 	case <-time.After(time.Second):
 		return fmt.Errorf("the process closed its %s; %w", closed, w.obituary())
 	}
 }
 
+// graceRead is how long the output of a process that has exited is read, should
+// another process hold it open.
+const graceRead = 500 * time.Millisecond
+
+// letRead gives the readers time to read what the process wrote before it exited.
+func (w *stdio) letRead(readers ...<-chan struct{}) {
+	timer := time.NewTimer(graceRead)
+	defer timer.Stop()
+	for _, read := range readers {
+		select {
+		case <-read:
+		case <-timer.C:
+			return
+		case <-w.closing:
+			return
+		}
+	}
+}
+
 // obituary says how the process fares, with what it said last.
 func (w *stdio) obituary() error {
-	text := w.process.fate()
+	text := w.streams.Fate()
+	if said := w.said.String(); said != "" {
+		text += "; stderr: " + said
+	}
 	w.noisesMu.Lock()
 	defer w.noisesMu.Unlock()
 	if !w.quiet.Load() && len(w.noises) > 0 {
@@ -139,7 +148,7 @@ func (w *stdio) obituary() error {
 
 // read dispatches what the process writes until it closes its output.
 func (w *stdio) read() {
-	lines := newLineReader(w.process.stdout, w)
+	lines := newLineReader(w.streams.Stdout(), w)
 	for {
 		messages, err := lines.next()
 		if err != nil {

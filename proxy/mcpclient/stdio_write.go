@@ -21,7 +21,7 @@ func (w *stdio) write() {
 			if !o.state.CompareAndSwap(queued, writing) {
 				continue
 			}
-			_, err := w.process.stdin.Write(o.data)
+			_, err := w.streams.Stdin().Write(o.data)
 			o.done <- err
 			if err != nil {
 				close(w.unread)
@@ -62,10 +62,26 @@ func (w *stdio) call(ctx context.Context, id int64, c *Call) (*jsonrpc.Message, 
 	}
 	// If writing fails, the session ends, and that tells the call why.
 	m, err := w.wait(ctx, waiting, nil)
-	if g, ok := errors.AsType[givenUp](err); ok && c.Method == methodInitialize {
-		err = givenUp{fmt.Errorf("%w; %w", g.cause, w.obituary())}
+	if c.Method == methodInitialize {
+		return w.begun(ctx, m, err)
 	}
 	return m, err
+}
+
+// begun has the error tell more of a session that could not be begun.
+func (w *stdio) begun(ctx context.Context, m *jsonrpc.Message, err error) (*jsonrpc.Message, error) {
+	if g, ok := errors.AsType[givenUp](err); ok {
+		return m, givenUp{fmt.Errorf("%w; %w", g.cause, w.obituary())}
+	}
+	standing, ok := w.streams.(Standing)
+	if err != nil || m.Error == nil || !ok {
+		return m, err
+	}
+	refused := refusal(m)
+	if err := standing.Restart(ctx); err != nil {
+		return nil, fmt.Errorf("%w; %w", refused, err)
+	}
+	return nil, fmt.Errorf("%w; the process was there before the hub and may have had a session, so it is started anew", refused)
 }
 
 func (w *stdio) send(ctx context.Context, message []byte) error {

@@ -146,6 +146,6 @@ func (w *streamable) notListening(at *streamEnd, resp *http.Response) (time.Dura
 func (w *streamable) known() bool {
 	ctx, cancel := context.WithTimeout(w.life, maxDelay)
 	defer cancel()
-	_, err := w.s.Call(ctx, &Call{Method: "ping"})
+	_, err := w.s.Call(ctx, &Call{Method: methodPing})
 	return !errors.Is(err, ErrSessionLost) && w.life.Err() == nil
 }
