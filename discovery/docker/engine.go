@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -20,15 +21,15 @@ import (
 
 const (
 	callTimeout = 10 * time.Second
-	maxList     = 64 << 20 // bytes of a list of containers
+	maxAnswer   = 64 << 20 // bytes, which a list of containers needs most of
 )
 
-// engine is one connection to the engine. It makes three calls: ping, to agree on a
-// version; the list of containers; and the stream of events. A proxy in front of the
-// engine's socket need allow no others.
+// engine is one connection to the engine. Of a Source it makes three calls: ping, to
+// agree on a version; the list of containers; and the stream of events. A proxy in front
+// of the engine's socket need allow no others, unless there are servers over stdio.
 type engine struct {
 	client  *client.Client
-	lists   *http.Client // for what is decoded here; see entry
+	calls   *http.Client // for what is decoded here; see entry
 	base    string       // of the paths
 	agreed  string       // the API version
 	started time.Time    // the engine's own clock when it was connected; zero: unknown
@@ -87,19 +88,17 @@ func connect(ctx context.Context, host, version string, dial dialer) (*engine, e
 		MaxIdleConns: 1, IdleConnTimeout: 30 * time.Second,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return c.Dialer()(ctx) },
 	}
-	e.lists = &http.Client{Transport: transport}
+	e.calls = &http.Client{Transport: transport}
 	return e, nil
 }
 
 func (e *engine) close() {
 	_ = e.client.Close()
-	e.lists.CloseIdleConnections()
+	e.calls.CloseIdleConnections()
 }
 
 // list returns what the engine says of each container that filters let through.
-func (e *engine) list(ctx context.Context, filters client.Filters) ([]json.RawMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
+func (e *engine) list(ctx context.Context, filters client.Filters) (elements []json.RawMessage, err error) {
 	query := url.Values{"all": {"1"}}
 	if len(filters) > 0 {
 		text, err := json.Marshal(filters)
@@ -108,31 +107,70 @@ func (e *engine) list(ctx context.Context, filters client.Filters) ([]json.RawMe
 		}
 		query.Set("filters", string(text))
 	}
-	where := url.URL{Scheme: "http", Host: client.DummyHost, Path: path.Join("/", e.base, "v"+e.agreed, "containers/json"), RawQuery: query.Encode()}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where.String(), nil)
+	err = e.ask(ctx, http.MethodGet, "containers/json", query, nil, &elements)
+	if errors.Is(err, errTooLong) {
+		err = fmt.Errorf("%w; narrow it by MCPHUB_DOCKER_FILTER", err)
+	}
 	if err != nil {
-		return nil, err
-	}
-	response, err := e.lists.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("list containers: %w", reason(err))
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxList+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("list containers: %w", reason(err))
-	case len(body) > maxList:
-		return nil, fmt.Errorf("list containers: the answer is longer than %d bytes; narrow it by MCPHUB_DOCKER_FILTER", maxList)
-	case response.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("list containers: %w", refusal(response.StatusCode, body))
-	}
-	var elements []json.RawMessage
-	if err := json.Unmarshal(body, &elements); err != nil {
-		return nil, fmt.Errorf("list containers: the answer is no list: %w", err)
+		return nil, fmt.Errorf("list containers: %w", err)
 	}
 	return elements, nil
 }
+
+// ask makes one call, with in as its body, and decodes the answer into out; both may be
+// nil. An answer that is no success is a *refusal.
+func (e *engine) ask(ctx context.Context, method, where string, query url.Values, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return e.askFor(ctx, method, where, query, in, out)
+}
+
+// askFor is ask for calls that take the time that ctx gives them.
+func (e *engine) askFor(ctx context.Context, method, where string, query url.Values, in, out any) error {
+	request, err := e.request(ctx, method, where, query, in)
+	if err != nil {
+		return err
+	}
+	response, err := e.calls.Do(request)
+	if err != nil {
+		return reason(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return reason(err)
+	case len(body) > maxAnswer:
+		return errTooLong
+	case response.StatusCode >= http.StatusMultipleChoices:
+		return newRefusal(response.StatusCode, body)
+	case out == nil:
+		return nil
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return fmt.Errorf("the answer cannot be read: %w", err)
+	}
+	return nil
+}
+
+func (e *engine) request(ctx context.Context, method, where string, query url.Values, in any) (*http.Request, error) {
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(text)
+	}
+	at := url.URL{Scheme: "http", Host: client.DummyHost, Path: path.Join("/", e.base, "v"+e.agreed, where), RawQuery: query.Encode()}
+	request, err := http.NewRequestWithContext(ctx, method, at.String(), body)
+	if err == nil && in != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	return request, err
+}
+
+var errTooLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
 
 // reason is err without the URL, which tells nobody anything.
 func reason(err error) error {
@@ -142,13 +180,21 @@ func reason(err error) error {
 	return err
 }
 
-func refusal(status int, body []byte) error {
+// refusal is an answer of the engine, or of a proxy in front of it, that is no success.
+type refusal struct {
+	status int
+	said   string
+}
+
+func newRefusal(status int, body []byte) *refusal {
 	var said struct{ Message string }
 	if json.Unmarshal(body, &said) != nil || said.Message == "" {
 		said.Message = string(body)
 	}
-	return fmt.Errorf("status %d: %s", status, printable(strings.TrimSpace(said.Message), maxText))
+	return &refusal{status, printable(strings.TrimSpace(said.Message), maxText)}
 }
+
+func (r *refusal) Error() string { return fmt.Sprintf("status %d: %s", r.status, r.said) }
 
 // events subscribes to what can change the servers there should be, from the engine's
 // time since on. The actions are named, because every run of every health check is an

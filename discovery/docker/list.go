@@ -99,13 +99,11 @@ func (s *Source) own(ctx context.Context, e *engine, all []container) (*containe
 }
 
 // host is where the engine listens, as it was configured.
-func (s *Source) host() string {
-	for _, host := range []string{s.options.Host, os.Getenv("DOCKER_HOST")} {
-		if host != "" {
-			return host
-		}
-	}
-	return client.DefaultDockerHost
+func (s *Source) host() string { return hostOr(s.options.Host) }
+
+// hostOr returns the engine's address where MCPHUB_DOCKER_HOST says so much.
+func hostOr(configured string) string {
+	return cmp.Or(configured, os.Getenv("DOCKER_HOST"), client.DefaultDockerHost)
 }
 
 // remote returns the name of the engine's machine, if that is another than this one.

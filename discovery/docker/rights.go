@@ -1,0 +1,46 @@
+package docker
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+
+	"github.com/moby/moby/client"
+)
+
+// ErrOutOfReach says that whoever guards the engine does not allow a call that the hub
+// needs for a server over stdio.
+var ErrOutOfReach = errors.New("out of reach")
+
+// upgraded finds the status in what Docker's client says of a connection that it did not
+// get.
+var upgraded = regexp.MustCompile(`unable to upgrade to \w+, received (\d+)`)
+
+// explain adds to an error of a call what would mend it.
+func (o *Opener) explain(call string, err error) error {
+	switch status := statusOf(err); {
+	case client.IsErrConnectionFailed(err):
+		return mend(err, hostOr(o.host))
+	case status == http.StatusOK:
+		return fmt.Errorf("%w: %s: the proxy in front of Docker drops the upgrade of the connection, as HAProxy before 3.0 does; update it, take wollomatic/socket-proxy, or run the server behind mcphub bridge, which needs no rights on the socket", ErrOutOfReach, call)
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusMethodNotAllowed:
+		return fmt.Errorf("%w: %s is refused (%w); allow it where the socket is guarded, or run the server behind mcphub bridge, which needs no rights on the socket", ErrOutOfReach, call, err)
+	}
+	return fmt.Errorf("%s: %w", call, err)
+}
+
+// statusOf returns the status of the answer that err is about; 0 if it is about none.
+func statusOf(err error) (status int) {
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		return refused.status
+	}
+	if err == nil {
+		return 0
+	}
+	if found := upgraded.FindStringSubmatch(err.Error()); found != nil {
+		status, _ = strconv.Atoi(found[1])
+	}
+	return status
+}
