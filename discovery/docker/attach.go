@@ -73,9 +73,7 @@ func (o *Opener) attachable(ctx context.Context, e *engine, at discovery.Instanc
 		case !found.State.Paused:
 			return found, nil
 		}
-		if pause(ctx, pausedLook); ctx.Err() != nil {
-			return found, errPaused(at)
-		}
+		pause(ctx, pausedLook)
 	}
 }
 

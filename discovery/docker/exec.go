@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -68,18 +69,18 @@ func (o *Opener) create(ctx context.Context, e *engine, spec discovery.Spec, at 
 	for _, name := range slices.Sorted(maps.Keys(spec.Env)) {
 		request.Env = append(request.Env, name+"="+spec.Env[name])
 	}
-	for {
+	for waited := false; ; waited = true {
 		var created api.ExecCreateResponse
 		err := e.ask(ctx, http.MethodPost, "containers/"+at.Container+"/exec", nil, request, &created)
-		if err == nil {
+		switch {
+		case err == nil:
 			return created.ID, nil
-		}
-		if !isPaused(err) {
+		case waited && ctx.Err() != nil:
+			return "", fmt.Errorf("container %s is paused; its server is tried again when it goes on", at.Name)
+		case !isPaused(err):
 			return "", o.explain("POST /containers/{id}/exec", err)
 		}
-		if pause(ctx, pausedLook); ctx.Err() != nil {
-			return "", errPaused(at)
-		}
+		pause(ctx, pausedLook)
 	}
 }
 

@@ -41,7 +41,3 @@ func gone(at discovery.Instance) bool {
 func isPaused(err error) bool {
 	return statusOf(err) == http.StatusConflict && strings.Contains(err.Error(), "paused")
 }
-
-func errPaused(at discovery.Instance) error {
-	return fmt.Errorf("container %s is paused; its server is tried again when it goes on", at.Name)
-}

@@ -14,6 +14,12 @@ import (
 // needs for a server over stdio.
 var ErrOutOfReach = errors.New("out of reach")
 
+// guarded is such an error, in words of its own.
+type guarded struct{ error }
+
+// Is has errors.Is tell what it is.
+func (guarded) Is(target error) bool { return target == ErrOutOfReach }
+
 // upgraded finds the status in what Docker's client says of a connection that it did not
 // get.
 var upgraded = regexp.MustCompile(`unable to upgrade to \w+, received (\d+)`)
@@ -24,9 +30,9 @@ func (o *Opener) explain(call string, err error) error {
 	case client.IsErrConnectionFailed(err):
 		return mend(err, hostOr(o.host))
 	case status == http.StatusOK:
-		return fmt.Errorf("%w: %s: the proxy in front of Docker drops the upgrade of the connection, as HAProxy before 3.0 does; update it, take wollomatic/socket-proxy, or run the server behind mcphub bridge, which needs no rights on the socket", ErrOutOfReach, call)
+		return guarded{fmt.Errorf("%s: the proxy in front of Docker drops the upgrade of the connection, as HAProxy before 3.0 does; update it, take wollomatic/socket-proxy, or run the server behind mcphub bridge, which needs no rights on the socket", call)}
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusMethodNotAllowed:
-		return fmt.Errorf("%w: %s is refused (%w); allow it where the socket is guarded, or run the server behind mcphub bridge, which needs no rights on the socket", ErrOutOfReach, call, err)
+		return guarded{fmt.Errorf("%s is refused (%w); allow it where the socket is guarded, or run the server behind mcphub bridge, which needs no rights on the socket", call, err)}
 	}
 	return fmt.Errorf("%s: %w", call, err)
 }

@@ -67,5 +67,7 @@ func (s *streams) end(patience time.Duration) {
 	case <-late.C:
 	}
 	s.conn.Close()
+	_ = s.stdout.Close() // else what nobody reads would be waited for
+	_ = s.stderr.Close()
 	<-s.over
 }

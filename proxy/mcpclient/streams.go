@@ -24,8 +24,7 @@ type Streams interface {
 	// Fate says how the process fares, for people.
 	Fate() string
 	// End ends the process, or lets go of it where it is to live on, beginning with
-	// the end of its input, and waits for that. It is called once, and never while
-	// nobody reads the streams.
+	// the end of its input, and waits for that. It is called once.
 	End()
 }
 

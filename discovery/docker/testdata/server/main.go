@@ -25,6 +25,10 @@ func main() {
 		<-stop
 		os.Exit(0)
 	}()
+	if mode := strings.Join(os.Args[1:], " "); mode == "lines" || mode == "deaf" {
+		lines(mode == "deaf")
+		return
+	}
 	err := http.ListenAndServe(cmp.Or(os.Getenv("ADDR"), ":8080"), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, os.Getenv("NAME"))
 	}))
