@@ -44,7 +44,7 @@ type lineup struct {
 func (l *link) newInstance(d discovery.Instance) *instance {
 	i := &instance{link: l, since: time.Now(), retired: make(chan struct{})}
 	i.ctx, i.end = context.WithCancelCause(l.ctx)
-	i.transport, i.network = l.hub.newTransport(l.server.Spec, d.URL, i.dial)
+	i.transport, i.network = l.hub.newTransport(l.server, d, i.dial)
 	i.said.Store(&d)
 	if d.Container != "" {
 		l.hub.links.Go(i.live)
@@ -207,9 +207,10 @@ const (
 )
 
 // bootPause returns how long to wait before a server is tried again that may be
-// starting; 0 if it is not.
+// starting; 0 if it is not. Over stdio there is nothing to wait for: a process hears as
+// soon as it runs.
 func (i *instance) bootPause() time.Duration {
-	if !i.said.Load().Booting || i.ready.Load() {
+	if !i.link.overNetwork() || !i.said.Load().Booting || i.ready.Load() {
 		return 0
 	}
 	switch age := time.Since(i.since); {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -19,13 +20,14 @@ const (
 // dialFunc makes a connection, as net.Dialer's DialContext does.
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// newTransport returns the way to a server, at a URL unless it is over stdio. All
-// sessions there share its HTTP connections.
-func (h *Hub) newTransport(s discovery.Spec, url string, dial dialFunc) (mcpclient.Transport, *http.Transport) {
+// newTransport returns the way to an instance of a server. All sessions there share its
+// HTTP connections.
+func (h *Hub) newTransport(server discovery.Server, at discovery.Instance, dial dialFunc) (mcpclient.Transport, *http.Transport) {
+	s, url := server.Spec, at.URL
+	if s.Transport == discovery.Stdio && s.InContainer {
+		return h.newPiped(server, at), nil
+	}
 	if s.Transport == discovery.Stdio {
-		if s.InContainer {
-			s.Command = nil // it is the container's to run: labels start nothing on the hub's own machine
-		}
 		env := mcpclient.ChildEnv(h.options.Environ, s.Env)
 		return mcpclient.Stdio{Command: s.Command, Env: env, Dir: s.Dir, Deadline: &h.deadline}, nil
 	}
@@ -46,6 +48,22 @@ func (h *Hub) newTransport(s discovery.Spec, url string, dial dialFunc) (mcpclie
 		return mcpclient.SSE{URL: url, Header: header, HTTP: network}, network
 	}
 	return mcpclient.StreamableHTTP{URL: url, Header: header, HTTP: network}, network
+}
+
+// keepAlive is how often a process in a container is pinged: proxies in front of Docker
+// cut streams off that are idle for ten minutes.
+const keepAlive = 4 * time.Minute
+
+// newPiped returns the way to a process in a container. It is never one of this machine:
+// labels start nothing here.
+func (h *Hub) newPiped(server discovery.Server, at discovery.Instance) mcpclient.Piped {
+	open := func(ctx context.Context) (mcpclient.Streams, error) {
+		if h.options.OpenStreams == nil {
+			return nil, fmt.Errorf("%w: this hub reaches no processes in containers", mcpclient.ErrOutOfReach)
+		}
+		return h.options.OpenStreams(ctx, server, at)
+	}
+	return mcpclient.Piped{Open: open, KeepAlive: keepAlive}
 }
 
 // listening reports whether something accepts connections at the instance's

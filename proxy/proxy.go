@@ -41,7 +41,12 @@ type Options struct {
 	Keys      *mcpserver.Keys
 	MaxBody   int64         // bytes of a request; 0: the default
 	ChildIdle time.Duration // after which a client's own process is ended that it does not use; 0: 10 min
+	Children  int           // processes of one server for clients that each have their own; 0: 16
 	Log       *slog.Logger
+
+	// OpenStreams opens the streams of a server over stdio in a container: those of the
+	// command it declares, or else of the container's own process. Nil: there are none.
+	OpenStreams func(context.Context, discovery.Server, discovery.Instance) (mcpclient.Streams, error)
 }
 
 // Hub serves many MCP servers as one. Use New; Run must run while it serves.
@@ -71,7 +76,7 @@ const maxProbes = 8
 
 // New returns a Hub that serves nothing yet.
 func New(o Options) *Hub {
-	o.ChildIdle = cmp.Or(o.ChildIdle, childIdle)
+	o.ChildIdle, o.Children = cmp.Or(o.ChildIdle, childIdle), cmp.Or(o.Children, maxChildren)
 	h := &Hub{
 		options: o, started: time.Now(), reports: make(chan *state),
 		probes: make(chan struct{}, maxProbes), states: map[string]*state{},

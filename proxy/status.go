@@ -2,12 +2,14 @@ package proxy
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"mcphub/discovery"
+	"mcphub/proxy/mcpclient"
 )
 
 // Status is what is known of all servers at one moment.
@@ -107,6 +109,8 @@ func (s *state) word() string {
 		return "suspended"
 	case s.phase != connected && s.server.Absence.State != "":
 		return s.server.Absence.State
+	case errors.Is(s.err, mcpclient.ErrOutOfReach):
+		return "unreachable"
 	default:
 		return string(s.phase)
 	}
