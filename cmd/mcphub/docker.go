@@ -1,9 +1,14 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
+	"mcphub/discovery"
 	"mcphub/discovery/docker"
+	"mcphub/proxy"
+	"mcphub/proxy/mcpclient"
 )
 
 // dockerMode says whether containers are looked at; auto: where there is an
@@ -53,4 +58,39 @@ func (s *settings) warnOfContext() {
 	if s.Docker != dockerOff && context != "" && context != "default" && host == "" && s.DockerHost == "" {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("DOCKER_CONTEXT: the hub does not read contexts; set MCPHUB_DOCKER_HOST to the host that docker context inspect %s shows", context))
 	}
+}
+
+// openStreams opens the streams of a server over stdio in a container: of the command
+// that it declares, or else of the container's own process.
+func (a *app) openStreams(ctx context.Context, server discovery.Server, at discovery.Instance) (mcpclient.Streams, error) {
+	streams, err := a.open(ctx, server, at)
+	switch {
+	case err == nil:
+		return streams, nil
+	case errors.Is(err, docker.ErrOutOfReach):
+		return nil, fmt.Errorf("%w: %w", mcpclient.ErrOutOfReach, err)
+	default:
+		return nil, err
+	}
+}
+
+func (a *app) open(ctx context.Context, server discovery.Server, at discovery.Instance) (mcpclient.Streams, error) {
+	if len(server.Spec.Command) == 0 {
+		return a.opener.Attach(ctx, at)
+	}
+	return a.opener.Exec(ctx, server.ID, server.Spec, at)
+}
+
+// status is what the hub knows, and which processes in containers have outlived their
+// sessions.
+func (a *app) status() proxy.Status {
+	status := a.hub.Status()
+	if a.opener == nil {
+		return status
+	}
+	for i := range status.Servers {
+		s := &status.Servers[i]
+		s.Problems = append(s.Problems, a.opener.Left(s.ID)...)
+	}
+	return status
 }

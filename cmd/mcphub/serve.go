@@ -47,13 +47,13 @@ func serve(asked, hurried context.Context, s *settings) error {
 		return fmt.Errorf("listen: %w; --port or MCPHUB_PORT sets another port", err)
 	}
 	a := &app{log: log, settings: s, guard: mcpserver.NewGuard(keys, access(s))}
-	a.hub = proxy.New(proxy.Options{
-		Version: programVersion(), Environ: os.Environ(), Reconnect: reconnect(s),
-		Keys: keys, MaxBody: int64(s.MaxBody), Log: log,
-	})
 	if err := a.makeSources(); err != nil {
 		return err
 	}
+	a.hub = proxy.New(proxy.Options{
+		Version: programVersion(), Environ: os.Environ(), Reconnect: reconnect(s),
+		Keys: keys, MaxBody: int64(s.MaxBody), Log: log, OpenStreams: a.openStreams,
+	})
 	return a.run(asked, hurried, listener)
 }
 
@@ -65,6 +65,7 @@ type app struct {
 	settings *settings             // as they were at start
 	file     *discovery.FileSource // nil: there is no configuration file
 	docker   *docker.Source        // nil: containers are not looked at
+	opener   *docker.Opener        // of the streams of containers; nil likewise
 }
 
 // makeSources makes the sources that are more than a value.
@@ -76,6 +77,7 @@ func (a *app) makeSources() (err error) {
 		options := a.settings.dockerOptions()
 		options.Log = a.log
 		a.docker, err = docker.New(options)
+		a.opener = docker.NewOpener(options)
 	}
 	return err
 }
@@ -90,7 +92,12 @@ func (a *app) run(asked, hurried context.Context, listener net.Listener) error {
 
 	desired := make(chan discovery.Desired)
 	work.Go(func() { a.discover(ctx, desired) })
-	work.Go(func() { a.hub.Run(hubCtx, desired) })
+	work.Go(func() {
+		a.hub.Run(hubCtx, desired)
+		if a.opener != nil {
+			a.opener.Close()
+		}
+	})
 	server := mcpserver.NewHTTPServer(a.guard.Wrap(a.routes(), "/health"), a.log)
 	work.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -186,7 +193,7 @@ func (a *app) routes() http.Handler {
 	router.RedirectFixedPath = false
 	router.HandleOPTIONS = false
 	a.hub.Routes(router)
-	router.HandlerFunc(http.MethodGet, "/health", health.Handler(a.hub.Status, a.troubles, a.guard.Allowed))
+	router.HandlerFunc(http.MethodGet, "/health", health.Handler(a.status, a.troubles, a.guard.Allowed))
 	router.NotFound = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "nothing here; the endpoints are /mcp, /mcp/group/:id, /mcp/server/:id and /health", http.StatusNotFound)
 	})
