@@ -19,7 +19,7 @@ func mend(err error, host string) error {
 	switch {
 	case errors.Is(statErr, os.ErrNotExist):
 		return fmt.Errorf("there is no socket at %s: mount it (-v /var/run/docker.sock:/var/run/docker.sock), or set DOCKER_HOST", socket)
-	case errors.Is(statErr, os.ErrPermission), statErr == nil && strings.Contains(err.Error(), "permission denied"):
+	case errors.Is(statErr, os.ErrPermission):
 		return fmt.Errorf("permission denied on the socket %s: %s", socket, admission(socket, info))
 	case statErr != nil:
 		return err
@@ -27,6 +27,8 @@ func mend(err error, host string) error {
 		return fmt.Errorf("%s is a directory: Docker has made it because the path to mount did not exist on the host; remove it there, and mount the socket of the engine", socket)
 	case info.Mode()&os.ModeSocket == 0:
 		return fmt.Errorf("%s is no socket; mount the socket of the engine, or set DOCKER_HOST", socket)
+	case strings.Contains(err.Error(), "permission denied"):
+		return fmt.Errorf("permission denied on the socket %s: %s", socket, admission(socket, info))
 	default:
 		return fmt.Errorf("nobody listens at the socket %s: start the engine; if it runs and was restarted, restart the hub too, or mount the socket's directory instead of the socket", socket)
 	}
