@@ -9,7 +9,7 @@ import (
 	"github.com/moby/moby/api/types/events"
 )
 
-func TestEngineAwayAtStart(t *testing.T) {
+func TestCase44_AwayFor25Hours(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeEngine(t)
 		f.down = true

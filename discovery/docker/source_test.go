@@ -69,7 +69,7 @@ func TestNetworkEventsMakeNoBunch(t *testing.T) {
 	})
 }
 
-func TestLostEventsAreMadeUpFor(t *testing.T) {
+func TestCase46_LostEventsAreMadeUpFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeEngine(t)
 		w := watch(t, f, nil)
@@ -164,13 +164,16 @@ func TestSelfBehindAFilter(t *testing.T) {
 	})
 }
 
+// versions are an engine's, and whether a proxy lets the hub know them.
+type versions struct {
+	name, min, max string
+	silent         bool // the ping tells none
+	ping           int  // the status of the ping, if it is refused
+}
+
 // What engines speak, and proxies let through, is found out.
-func TestVersions(t *testing.T) {
-	for _, test := range []struct {
-		name, min, max string
-		silent         bool
-		ping           int
-	}{
+func TestCase50_Versions(t *testing.T) {
+	all := []versions{
 		{name: "20.10", min: "1.12", max: "1.41"},
 		{name: "29.0", min: "1.44", max: "1.52"},
 		{name: "29.3", min: "1.40", max: "1.56"},
@@ -178,22 +181,27 @@ func TestVersions(t *testing.T) {
 		{name: "no version told", min: "1.12", max: "1.41", silent: true},
 		{name: "no ping", min: "1.12", max: "1.41", ping: 403},
 		{name: "no ping, newest", min: "1.40", max: "1.56", ping: 403},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFakeEngine(t)
-				f.min, f.max, f.silent = test.min, test.max, test.silent
-				if test.ping != 0 {
-					f.refuse["ping"] = test.ping
-				}
-				f.put("a", "10.0.0.2")
-				w := watch(t, f, nil)
-				w.expect("at start", "a: at http://10.0.0.2:80/mcp")
-				f.start("b", "10.0.0.3")
-				w.expect("an event", "a: at http://10.0.0.2:80/mcp; b: at http://10.0.0.3:80/mcp")
-			})
-		})
 	}
+	for minor := 40; minor <= 56; minor++ {
+		only := fmt.Sprintf("1.%d", minor)
+		all = append(all, versions{name: "only " + only, min: only, max: only}, versions{name: "no ping, only " + only, min: only, max: only, ping: 403})
+	}
+	for _, v := range all {
+		t.Run(v.name, func(t *testing.T) { synctest.Test(t, v.check) })
+	}
+}
+
+func (v versions) check(t *testing.T) {
+	f := newFakeEngine(t)
+	f.min, f.max, f.silent = v.min, v.max, v.silent
+	if v.ping != 0 {
+		f.refuse["ping"] = v.ping
+	}
+	f.put("a", "10.0.0.2")
+	w := watch(t, f, nil)
+	w.expect("at start", "a: at http://10.0.0.2:80/mcp")
+	f.start("b", "10.0.0.3")
+	w.expect("an event", "a: at http://10.0.0.2:80/mcp; b: at http://10.0.0.3:80/mcp")
 }
 
 func TestEngineTooOld(t *testing.T) {
