@@ -55,7 +55,22 @@ func newClient(host, version string, dial dialer, date *time.Time) (*client.Clie
 			}
 		}))
 	}
-	return client.New(append(options, client.WithAPIVersion(version))...)
+	options = append(options, client.WithAPIVersion(version))
+	reach, err := client.New(options...)
+	if err != nil {
+		return nil, err
+	}
+	return client.New(append(options, client.WithHTTPClient(direct(reach)))...)
+}
+
+// direct returns an HTTP client that reaches the engine as c would, but never through
+// a proxy of the environment: Docker gives that to all containers where its own client
+// is configured so, and it knows nothing of an engine's, or a socket proxy's, address.
+func direct(c *client.Client) *http.Client {
+	return &http.Client{CheckRedirect: client.CheckRedirect, Transport: &http.Transport{
+		MaxIdleConns: 1, IdleConnTimeout: 30 * time.Second,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return c.Dialer()(ctx) },
+	}}
 }
 
 // connect asks the engine which API version it speaks. Where a proxy in front of it
@@ -80,15 +95,10 @@ func connect(ctx context.Context, host, version string, dial dialer) (*engine, e
 			return nil, err
 		}
 	}
-	e := &engine{client: c, agreed: c.ClientVersion(), started: date}
+	e := &engine{client: c, calls: direct(c), agreed: c.ClientVersion(), started: date}
 	if parsed, err := client.ParseHostURL(c.DaemonHost()); err == nil {
 		e.base = parsed.Path
 	}
-	transport := &http.Transport{
-		MaxIdleConns: 1, IdleConnTimeout: 30 * time.Second,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return c.Dialer()(ctx) },
-	}
-	e.calls = &http.Client{Transport: transport}
 	return e, nil
 }
 
