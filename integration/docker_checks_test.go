@@ -139,17 +139,22 @@ func TestCase39_ListensLongAfterItsStart(t *testing.T) {
 	hub.serves(c, "server", server)
 }
 
+// A server that says nothing holds up nobody: not its neighbour, and not the clients who ask for it.
 func TestCase40_NeverAnswersInitialize(t *testing.T) {
 	l := newLab(t)
 	hub := l.hub()
 	neighbour := l.serve("neighbour")
-	s := ownServer("mute")
-	s.Env = append(s.Env, "MUTE=1")
-	l.run(s)
-	eventually(t, 3*labLimit, "the reason at /health", func() bool {
-		return strings.Contains(hub.server("mute").Error, "initialize")
-	})
+	mute := ownServer("mute")
+	mute.Env = append(mute.Env, "MUTE=1")
+	l.run(mute)
+	hub.until("mute starting", "neighbour connected")
 	c := hub.open("/mcp")
 	hub.serves(c, "neighbour", neighbour)
-	expectServers(t, c, "neighbour")
+	expectText(t, hub.asks(c, "mute"), "unknown tool")
+	hub.open("/mcp/server/mute") // answered, in spite of the server
+	eventually(t, 3*labLimit, "word that it does not answer", func() bool {
+		return strings.Contains(hub.server("mute").Error, "has not answered within")
+	})
+	hub.serves(c, "neighbour", neighbour)
+	hub.until("mute starting", "neighbour connected")
 }
