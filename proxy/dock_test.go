@@ -106,6 +106,16 @@ func (d *dock) declare() {
 	synctest.Wait()
 }
 
+// goodbyes returns how many sessions have been ended at a container.
+func (d *dock) goodbyes(id string) (n int) {
+	for _, m := range seen(d.remotes[id], &d.remotes[id].got) {
+		if m == "goodbye" {
+			n++
+		}
+	}
+	return n
+}
+
 // calls returns how many calls of tools a container has got.
 func (d *dock) calls(id string) (n int) {
 	for _, m := range seen(d.remotes[id], &d.remotes[id].got) {

@@ -44,8 +44,8 @@ type lineup struct {
 func (l *link) newInstance(d discovery.Instance) *instance {
 	i := &instance{link: l, since: time.Now(), retired: make(chan struct{})}
 	i.ctx, i.end = context.WithCancelCause(l.ctx)
-	i.transport, i.network = l.hub.newTransport(l.server, d, i.dial)
 	i.said.Store(&d)
+	i.equip()
 	if d.Container != "" {
 		l.hub.links.Go(i.live)
 	}
@@ -140,7 +140,6 @@ func (i *instance) live() {
 		i.drain()
 	case <-i.ctx.Done():
 	}
-	i.link.move()
 	if i.network != nil {
 		i.network.CloseIdleConnections()
 	}
@@ -180,8 +179,16 @@ func (i *instance) leaving() bool {
 // paused reports whether its process is frozen.
 func (i *instance) paused() bool { return i.said.Load().Paused }
 
-// dial makes a connection for the transport. Once the instance is gone there is none:
-// the address may be somebody else's.
+// RoundTrip implements http.RoundTripper for the transport. Once the instance is gone
+// nothing is sent: the address may be somebody else's.
+func (i *instance) RoundTrip(r *http.Request) (*http.Response, error) {
+	if i.gone() {
+		return nil, context.Cause(i.ctx)
+	}
+	return i.network.RoundTrip(r)
+}
+
+// dial makes a connection, likewise.
 func (i *instance) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -195,75 +202,6 @@ func (i *instance) dial(ctx context.Context, network, address string) (net.Conn,
 		return nil, context.Cause(i.ctx)
 	}
 	return conn, err
-}
-
-// The pace at which a server is tried whose container has just started: it may listen
-// any moment.
-const (
-	bootPace  = 100 * time.Millisecond
-	bootSoon  = 15 * time.Second
-	slowPace  = 500 * time.Millisecond
-	bootLimit = 60 * time.Second
-)
-
-// bootPause returns how long to wait before a server is tried again that may be
-// starting; 0 if it is not. Over stdio there is nothing to wait for: a process hears as
-// soon as it runs.
-func (i *instance) bootPause() time.Duration {
-	if !i.link.overNetwork() || !i.said.Load().Booting || i.ready.Load() {
-		return 0
-	}
-	switch age := time.Since(i.since); {
-	case age < bootSoon:
-		return bootPace
-	case age < bootLimit:
-		return slowPace
-	default:
-		return 0
-	}
-}
-
-// prove connects to an instance until that works once, so that sessions of clients
-// go only where a server serves.
-func (i *instance) prove() {
-	for tries := 1; !i.leaving() && !i.ready.Load(); tries++ {
-		if i.greet() == nil {
-			return
-		}
-		pause := i.bootPause()
-		if pause == 0 {
-			pause = i.link.hub.reconnect.Load().wait(tries)
-		}
-		select {
-		case <-time.After(pause):
-		case <-i.retired:
-		case <-i.ctx.Done():
-		}
-	}
-}
-
-// greet opens a session and closes it again.
-func (i *instance) greet() error {
-	ctx, cancel := context.WithTimeout(i.ctx, connectTimeout)
-	defer cancel()
-	session, err := mcpclient.Dial(ctx, i.transport, mcpclient.Options{
-		Identity: i.link.hub.identity(hubCapabilities), Strays: &i.link.strays, Log: i.link.log,
-	})
-	i.tried(err)
-	if err == nil {
-		session.Close()
-	}
-	return err
-}
-
-// tried notes how it went to connect there.
-func (i *instance) tried(err error) {
-	if err == nil {
-		i.ready.Store(true)
-		i.failed.Store(0)
-		return
-	}
-	i.failed.Store(time.Now().UnixNano())
 }
 
 // close ends a session there. If that is because the instance has ended, calls in

@@ -1,6 +1,9 @@
 package proxy
 
 import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,7 +22,10 @@ func TestRestartedContainer(t *testing.T) {
 		d.mustCall(c)
 		before := d.hub.view()
 
-		d.die("a")
+		close(d.gone["a"])
+		time.Sleep(time.Second) // until the next list
+		d.drop("a")
+		d.declare()
 		time.AfterFunc(4*time.Second, func() {
 			d.run("b", isUp)
 			d.declare()
@@ -42,14 +48,30 @@ func TestNothingReachesTheNextOwnerOfAnAddress(t *testing.T) {
 		c := newBubbleClient(t, d.hub)
 		d.mustCall(c)
 
-		d.die("a")
-		d.remotes["a"].set(isUp) // somebody else's by now
 		dials, got := len(seen(d.remotes["a"], &d.remotes["a"].dials)), len(seen(d.remotes["a"], &d.remotes["a"].got))
+		close(d.gone["a"]) // what listens there is somebody else's by now
+		d.drop("a")
+		d.declare()
 		if answer := c.call(); !strings.Contains(answer, "container a has ended") {
 			t.Errorf("a call: %s", answer)
 		}
 		time.Sleep(time.Minute)
 		want(t, "new connections", len(seen(d.remotes["a"], &d.remotes["a"].dials)), dials)
+		want(t, "new messages", len(seen(d.remotes["a"], &d.remotes["a"].got)), got)
+	})
+}
+
+// That holds for connections too that are still open.
+func TestNothingIsSentToAGoneInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDock(t, "a")
+		got := len(seen(d.remotes["a"], &d.remotes["a"].got))
+		at := d.hub.linkTo("s").lineup.Load().all[0]
+		at.end(errors.New("it has ended"))
+		r := httptest.NewRequest(http.MethodDelete, "http://a.test/mcp", nil)
+		if _, err := at.RoundTrip(r); err == nil || err.Error() != "it has ended" {
+			t.Errorf("got %v", err)
+		}
 		want(t, "new messages", len(seen(d.remotes["a"], &d.remotes["a"].got)), got)
 	})
 }
@@ -86,14 +108,18 @@ func TestRetiredInstance(t *testing.T) {
 		d.mustCall(c)
 		want(t, "calls at a", d.calls("a"), 1)
 		d.mustCall(other)
+		hubs, goodbyes := d.hub.view().servers["s"].session, d.goodbyes("a")
 		d.remotes["a"].slow = 5 * time.Second
 		d.remotes["b"].slow = 5 * time.Second
 		time.AfterFunc(time.Second, func() {
 			d.drop("a")
 			d.declare()
+			want(t, "the hub's own session moves", d.hub.view().servers["s"].session != hubs, true)
 			d.mustCall(c) // while the other is under way
 		})
 		d.mustCall(c)
+		synctest.Wait()
+		want(t, "goodbyes with the last call", d.goodbyes("a")-goodbyes, 2)
 		time.Sleep(5 * time.Second)
 		want(t, "calls at a", d.calls("a"), 2)
 		want(t, "calls at b", d.calls("b"), 2)
@@ -143,111 +169,52 @@ func TestChangedDeclaration(t *testing.T) {
 	})
 }
 
-// A container that has just started is tried often, until its server listens. That is
-// no failure.
-func TestBooting(t *testing.T) {
+// What a server was tried in vain before counts no more when its container is another,
+// which is tried at once.
+func TestNewInstanceIsABeginning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDock(t)
+		well := func(i *discovery.Instance) { i.Booting = false }
 		d.run("a", refuses)
-		d.remotes["a"].began = time.Now()
-		d.declare()
-		time.Sleep(59 * time.Second)
-		want(t, "phase", phaseOf(d.hub, "s"), starting)
-		want(t, "attempts", d.hub.Status().Servers[0].Attempts, 0)
-		dials := seen(d.remotes["a"], &d.remotes["a"].dials)
-		spaced(t, "at first", dials[:150], bootPace, 150, 150)
-		spaced(t, "later", dials[len(dials)-80:], slowPace, 80, 80)
-
-		d.remotes["a"].set(isUp)
-		time.Sleep(2 * slowPace)
-		want(t, "phase when it listens", phaseOf(d.hub, "s"), connected)
-	})
-}
-
-// A container that never serves is reported failed in the end, and tried less often.
-func TestBootingHasALimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDock(t)
-		d.run("a", refuses)
-		d.declare()
-		time.Sleep(bootLimit + 2*time.Minute)
+		d.edit("a", well)
+		time.Sleep(10 * time.Second)
+		tries := d.hub.Status().Servers[0].Attempts
+		if tries < 2 {
+			t.Fatalf("%d tries", tries)
+		}
+		d.die("a")
+		d.run("b", refuses)
+		d.edit("b", well)
+		want(t, "tries of another container", d.hub.Status().Servers[0].Attempts, 1)
+		time.Sleep(time.Minute)
 		want(t, "phase", phaseOf(d.hub, "s"), failed)
+		d.run("c", isUp)
+		d.edit("c", well)
+		want(t, "phase with another container", phaseOf(d.hub, "s"), connected)
 	})
 }
 
-// A server that answers, and refuses the hub, is not asked ten times a second.
-func TestBootingIsNotForThoseWhoRefuse(t *testing.T) {
+// A container that ends while the hub greets the server in it was not tried in vain;
+// and what a client wanted there it gets from the next.
+func TestContainerEndsDuringTheGreeting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDock(t)
 		d.run("a", isUp)
-		d.remotes["a"].status = 401
-		d.remotes["a"].began = time.Now()
+		d.remotes["a"].mute = true
 		d.declare()
-		time.Sleep(30 * time.Second)
-		want(t, "phase", phaseOf(d.hub, "s"), failed)
-		if n := len(seen(d.remotes["a"], &d.remotes["a"].dials)); n > 8 {
-			t.Errorf("%d connections", n)
-		}
-	})
-}
-
-// The features of a server that has no instance stay while that is about to change;
-// when it lasts, they leave the lists. Its state says what it waits for.
-func TestAbsence(t *testing.T) {
-	for _, test := range []struct {
-		state string
-		after phase
-	}{
-		{"stopped", away},
-		{"waiting", failed},
-		{"unreachable", failed},
-	} {
-		t.Run(test.state, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				d := newDock(t, "a")
-				c := newBubbleClient(t, d.hub)
-				close(d.gone["a"])
-				d.drop("a")
-				d.server.Absence = discovery.Absence{State: test.state, Reason: "for want of a container"}
-				d.declare()
-				time.Sleep(absenceLimit - time.Second)
-				want(t, "phase at first", phaseOf(d.hub, "s"), away)
-				want(t, "listed at first", c.has("s__echo"), true)
-				time.Sleep(2 * time.Second)
-				want(t, "phase later", phaseOf(d.hub, "s"), test.after)
-				want(t, "listed later", c.has("s__echo"), test.after != failed)
-				status := d.hub.Status().Servers[0]
-				want(t, "state", status.State, test.state)
-				want(t, "reason", status.Error, "for want of a container")
-
-				d.run("b", isUp)
-				d.declare()
-				time.Sleep(bootPace)
-				want(t, "phase in the end", phaseOf(d.hub, "s"), connected)
-				want(t, "listed in the end", c.has("s__echo"), true)
-			})
-		})
-	}
-}
-
-// A paused container keeps its sessions and what was sent to it; a session that would
-// begin waits.
-func TestPaused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDock(t, "a")
-		c, fresh := newBubbleClient(t, d.hub), newBubbleClient(t, d.hub)
-		d.mustCall(c)
-		pause := func(on bool) { d.edit("a", func(i *discovery.Instance) { i.Paused = on }) }
-		pause(true)
-		want(t, "state", d.hub.Status().Servers[0].State, "suspended")
-		want(t, "connected", d.hub.Status().Servers[0].Connected, false)
-		if got := fresh.call(); !strings.Contains(got, "container a is paused") {
-			t.Errorf("a call in a new session: %s", got)
-		}
-		time.Sleep(3 * time.Minute)
+		d.die("a")
+		d.run("b", isUp)
+		d.declare()
 		want(t, "phase", phaseOf(d.hub, "s"), connected)
-		time.AfterFunc(3*time.Second, func() { pause(false) })
-		d.mustCall(fresh)
-		want(t, "state", d.hub.Status().Servers[0].State, "connected")
+
+		c := newBubbleClient(t, d.hub)
+		d.remotes["b"].mute = true
+		time.AfterFunc(time.Second, func() {
+			d.die("b")
+			d.run("c", isUp)
+			d.declare()
+		})
+		d.mustCall(c)
+		want(t, "calls at the next", d.calls("c"), 1)
 	})
 }

@@ -132,6 +132,13 @@ func (r *remote) vanish() {
 	r.state, r.mute = hangs, true
 }
 
+// appear undoes that.
+func (r *remote) appear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state, r.mute = isUp, false
+}
+
 func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
 	r.mu.Lock()
@@ -158,6 +165,8 @@ func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		case <-die:
 		case <-req.Context().Done():
 		}
+	case req.Method == http.MethodDelete:
+		r.note("goodbye")
 	case err != nil || m.Kind() != jsonrpc.Request:
 		w.WriteHeader(http.StatusAccepted)
 	default:
@@ -183,6 +192,9 @@ func (r *remote) answer(w http.ResponseWriter, m *jsonrpc.Message) {
 		result = `{"content":[]}`
 	case "resources/read":
 		result = `{"contents":[{"uri":"a://1","text":"` + strings.Repeat("x", 10<<20) + `"}]}`
+	}
+	if m.Method == "initialize" {
+		w.Header().Set("Mcp-Session-Id", "1")
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(jsonrpc.AppendResult(nil, m.ID, jsonrpc.Raw(result)))
@@ -267,6 +279,13 @@ func (c *bubbleClient) post(body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	c.hub.clients.Serve(w, r, "/mcp")
 	return w
+}
+
+// delete ends the session.
+func (c *bubbleClient) delete() {
+	r := httptest.NewRequest(http.MethodDelete, "/mcp", nil)
+	r.Header.Set("Mcp-Session-Id", c.session)
+	c.hub.clients.Serve(httptest.NewRecorder(), r, "/mcp")
 }
 
 func (c *bubbleClient) request(method, params string) *httptest.ResponseRecorder {

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -20,20 +19,21 @@ const (
 // dialFunc makes a connection, as net.Dialer's DialContext does.
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// newTransport returns the way to an instance of a server. All sessions there share its
+// equip sets the way to the instance. Over the network all sessions there share its
 // HTTP connections.
-func (h *Hub) newTransport(server discovery.Server, at discovery.Instance, dial dialFunc) (mcpclient.Transport, *http.Transport) {
-	s, url := server.Spec, at.URL
-	if s.Transport == discovery.Stdio && s.InContainer {
-		return h.newPiped(server, at), nil
+func (i *instance) equip() {
+	s, at := i.link.server.Spec, i.said.Load()
+	switch {
+	case s.Transport == discovery.Stdio && s.InContainer:
+		i.transport = i.link.hub.newPiped(i.link.server, *at)
+		return
+	case s.Transport == discovery.Stdio:
+		i.transport = i.link.hub.newProcess(s)
+		return
 	}
-	if s.Transport == discovery.Stdio {
-		env := mcpclient.ChildEnv(h.options.Environ, s.Env)
-		return mcpclient.Stdio{Command: s.Command, Env: env, Dir: s.Dir, Deadline: &h.deadline}, nil
-	}
-	network := &http.Transport{
+	i.network = &http.Transport{
 		Proxy:               proxyFor(s),
-		DialContext:         dial,
+		DialContext:         i.dial,
 		TLSHandshakeTimeout: 10 * time.Second,
 		ForceAttemptHTTP2:   true,
 		MaxIdleConnsPerHost: 256,
@@ -44,26 +44,10 @@ func (h *Hub) newTransport(server discovery.Server, at discovery.Instance, dial 
 	for name, value := range s.Headers {
 		header.Set(name, value)
 	}
+	i.transport = mcpclient.StreamableHTTP{URL: at.URL, Header: header, HTTP: i}
 	if s.Transport == discovery.SSE {
-		return mcpclient.SSE{URL: url, Header: header, HTTP: network}, network
+		i.transport = mcpclient.SSE{URL: at.URL, Header: header, HTTP: i}
 	}
-	return mcpclient.StreamableHTTP{URL: url, Header: header, HTTP: network}, network
-}
-
-// keepAlive is how often a process in a container is pinged: proxies in front of Docker
-// cut streams off that are idle for ten minutes.
-const keepAlive = 4 * time.Minute
-
-// newPiped returns the way to a process in a container. It is never one of this machine:
-// labels start nothing here.
-func (h *Hub) newPiped(server discovery.Server, at discovery.Instance) mcpclient.Piped {
-	open := func(ctx context.Context) (mcpclient.Streams, error) {
-		if h.options.OpenStreams == nil {
-			return nil, fmt.Errorf("%w: this hub reaches no processes in containers", mcpclient.ErrOutOfReach)
-		}
-		return h.options.OpenStreams(ctx, server, at)
-	}
-	return mcpclient.Piped{Open: open, KeepAlive: keepAlive}
 }
 
 // listening reports whether something accepts connections at the instance's

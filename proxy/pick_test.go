@@ -91,12 +91,45 @@ func TestReplicasThatAreNotWell(t *testing.T) {
 
 		d.remotes["boots"].set(isUp)
 		time.Sleep(time.Second)
-		got, _ = d.atEach(4, "a", "b", "boots")
-		wantCalls(t, "sessions when it serves", got, 0, 0, 4)
-
 		d.remotes["boots"].set(refuses)
 		got, _ = d.atEach(1, "a", "b", "boots")
 		wantCalls(t, "sessions when it does not any more", got, 1, 0, 0)
+
+		d.remotes["boots"].set(isUp)
+		time.Sleep(avoided)
+		got, _ = d.atEach(5, "a", "b", "boots")
+		wantCalls(t, "sessions when it does again", got, 0, 0, 5)
+	})
+}
+
+// A replica that is not known to be bad, and not to be good either, is not tried out
+// on clients.
+func TestReplicaThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDock(t, "a")
+		d.run("b", hangs)
+		d.declare()
+		began := time.Now()
+		got, _ := d.atEach(3, "a", "b")
+		wantCalls(t, "sessions", got, 3, 0)
+		want(t, "time it took", time.Since(began), 0)
+	})
+}
+
+// Sessions that have ended make room.
+func TestEndedSessionsDoNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDock(t, "a", "b")
+		_, clients := d.atEach(4, "a", "b")
+		for _, c := range clients[:2] {
+			c.delete()
+		}
+		synctest.Wait()
+		_, _ = d.atEach(1, "a", "b")
+		clients[3].delete()
+		synctest.Wait()
+		got, _ := d.atEach(2, "a", "b")
+		wantCalls(t, "sessions", got, 0, 2)
 	})
 }
 
