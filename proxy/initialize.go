@@ -40,6 +40,9 @@ func (p *peer) Initialize(ctx context.Context) (jsonrpc.Raw, error) {
 			return result, nil
 		}
 	}
+	if s := p.hub.view().servers[p.server]; s != nil && p.hub.options.Alone != "" {
+		return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "%s", s.awayText())
+	}
 	v := p.settledView(ctx)
 	out := append(jsonrpc.Raw(`{"capabilities":`), p.capabilities(v)...)
 	out = append(append(out, `,"serverInfo":`...), p.hub.clientInfo()...)

@@ -42,6 +42,7 @@ type Options struct {
 	MaxBody   int64         // bytes of a request; 0: the default
 	ChildIdle time.Duration // after which a client's own process is ended that it does not use; 0: 10 min
 	Children  int           // processes of one server for clients that each have their own; 0: 16
+	Alone     string        // the id of the only server: it is served at /mcp as it is, and nothing else
 	Log       *slog.Logger
 
 	// OpenStreams opens the streams of a server over stdio in a container: those of the

@@ -23,6 +23,10 @@ func (a *app) announce(addr net.Addr) {
 		a.log.Info(a.nextStep(), "endpoint", base+"/mcp")
 		return
 	}
+	if a.settings.Bridge != "" {
+		a.log.Info("serving a command", "endpoint", base+"/mcp", "command", desired.Servers[0].Spec.Command[0])
+		return
+	}
 	a.log.Info("serving", "endpoint", base+"/mcp", "servers", len(desired.Servers), "groups", len(desired.Groups))
 	if isTerminal(os.Stderr) {
 		printTable(os.Stderr, base, desired)

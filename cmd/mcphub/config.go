@@ -38,15 +38,7 @@ func loadSettings(args, environ []string, stderr io.Writer) (*settings, error) {
 		return s, err
 	}
 	in := inputs{flags: flags, demo: s.Demo, environ: toMap(environ), secrets: map[string]string{}}
-	errs := in.checkNames()
-	for _, name := range secretNames() {
-		value, from, err := discovery.ReadVariable(in.environ, name)
-		if _, set := in.environ[name]; err == nil && value == "" && set {
-			err = fmt.Errorf("%s: %w", from, errEmpty)
-		}
-		errs = append(errs, err)
-		in.secrets[name] = value
-	}
+	errs := append(in.checkNames(), in.readSecrets()...)
 	in.engine = docker.Present(in.environ["MCPHUB_DOCKER_HOST"])
 	labelSecrets, err := docker.ParseSecrets(in.environ)
 	in.labelSecrets = labelSecrets
@@ -56,6 +48,19 @@ func loadSettings(args, environ []string, stderr io.Writer) (*settings, error) {
 	file, err := in.readFile()
 	errs = append(errs, err)
 	return in.settings(servers, file, errors.Join(errs...))
+}
+
+// readSecrets reads the settings that may come from files.
+func (in inputs) readSecrets() (errs []error) {
+	for _, name := range secretNames() {
+		value, from, err := discovery.ReadVariable(in.environ, name)
+		if _, set := in.environ[name]; err == nil && value == "" && set {
+			err = fmt.Errorf("%s: %w", from, errEmpty)
+		}
+		errs = append(errs, err)
+		in.secrets[name] = value
+	}
+	return errs
 }
 
 func parseFlags(args []string, stderr io.Writer) (map[string]string, *settings, error) {

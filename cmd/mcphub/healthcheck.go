@@ -43,19 +43,26 @@ func healthcheck(ctx context.Context, args []string) error {
 // healthAddress returns the address at which a hub with these flags and this environment is reached on this machine. Other
 // mistakes than the address's are the hub's to tell.
 func healthAddress(args, environ []string, stderr io.Writer) (string, error) {
-	flags, _, err := parseFlags(args, stderr)
+	in := inputs{environ: toMap(environ)}
+	var err error
+	if isBridge(args) {
+		if in.flags, _, err = parseBridge(args[1:], stderr); err == nil {
+			in.listenAt(bridgeListen)
+		}
+	} else {
+		in.flags, _, err = parseFlags(args, stderr)
+	}
 	if err != nil {
 		return "", err
 	}
-	in := inputs{flags: flags, environ: toMap(environ)}
-	host, err := parseHost(cmp.Or(in.environ["MCPHUB_HOST"], "127.0.0.1"))
+	host, err := parseHost(cmp.Or(in.flags["MCPHUB_HOST"], in.environ["MCPHUB_HOST"], "127.0.0.1"))
 	if err != nil {
 		return "", fmt.Errorf("MCPHUB_HOST: %w", err)
 	}
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	port, err := parseCount(strings.TrimSpace(cmp.Or(flags["MCPHUB_PORT"], in.environ["MCPHUB_PORT"], filePort(in.path()), "7070")))
+	port, err := parseCount(strings.TrimSpace(cmp.Or(in.flags["MCPHUB_PORT"], in.environ["MCPHUB_PORT"], filePort(in.path()), "7070")))
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", in.where("MCPHUB_PORT"), err)
@@ -110,7 +117,7 @@ func hubArguments() []string {
 func afterProgram(line []string, program string) []string {
 	named := func(word string) bool { return filepath.Base(word) == filepath.Base(program) }
 	at := slices.IndexFunc(line, named)
-	if at < 0 || at+1 == len(line) || !strings.HasPrefix(line[at+1], "-") {
+	if at < 0 || at+1 == len(line) || !strings.HasPrefix(line[at+1], "-") && !isBridge(line[at+1:]) {
 		return nil
 	}
 	return line[at+1:]

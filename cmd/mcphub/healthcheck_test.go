@@ -38,6 +38,9 @@ func TestHealthAddress(t *testing.T) {
 		{"", "MCPHUB_CONFIG=none.json", "127.0.0.1:7070"},
 		{"--port x", "", `err: --port: "x" is no whole number from 0`},
 		{"", "MCPHUB_PORT=0", "err: the hub takes any free port; give it one by --port or MCPHUB_PORT"},
+		{"bridge -- x --port 80", "", "localhost:8931"},
+		{"bridge --listen 127.0.0.1:81 -- x", "MCPHUB_PORT=82", "127.0.0.1:81"},
+		{"bridge -- x", "MCPHUB_PORT=82", "localhost:82"},
 		{"--prt 1", "", "err: flag provided but not defined: -prt"},
 	} {
 		got, err := healthAddress(strings.Fields(test.args), strings.Fields(test.environ), io.Discard)
@@ -75,7 +78,7 @@ func TestArgumentsOfPID1(t *testing.T) {
 		"/mcphub":                             "",
 		"/mcphub --port 80":                   "--port 80",
 		"/sbin/docker-init -- /mcphub --demo": "--demo",
-		"/mcphub bridge -- x --port 80":       "",
+		"/mcphub bridge -- x --port 80":       "bridge -- x --port 80",
 		"/server --port 80":                   "",
 	} {
 		if got := afterProgram(strings.Fields(line), "/mcphub"); !slices.Equal(got, strings.Fields(want)) {

@@ -39,7 +39,11 @@ func run(asked, hurried context.Context, args []string) int {
 		}
 		return status(demoServer(asked, args[1:], os.Stdin, os.Stdout))
 	}
-	s, err := loadSettings(args, os.Environ(), os.Stderr)
+	load := loadSettings
+	if isBridge(args) {
+		load, args = loadBridge, args[1:]
+	}
+	s, err := load(args, os.Environ(), os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -49,6 +53,9 @@ func run(asked, hurried context.Context, args []string) int {
 	case s.Version:
 		fmt.Println("mcphub", programVersion())
 		return 0
+	}
+	if err := s.checkCommand(); err != nil {
+		return status(err)
 	}
 	unsetSecrets()
 	return status(serve(asked, hurried, s))
@@ -60,8 +67,11 @@ func status(err error) int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "mcphub:", err)
-	if i, ok := errors.AsType[interrupt](err); ok {
-		return i.status()
+	if own, ok := errors.AsType[interface {
+		error
+		status() int
+	}](err); ok {
+		return own.status()
 	}
 	return 1
 }

@@ -44,16 +44,20 @@ func serve(asked, hurried context.Context, s *settings) error {
 	}
 	listener, err := mcpserver.Listen(asked, net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
 	if err != nil {
-		return fmt.Errorf("listen: %w; --port or MCPHUB_PORT sets another port", err)
+		return fmt.Errorf("listen: %w; --port (of the bridge: --listen) or MCPHUB_PORT sets another port", err)
 	}
 	a := &app{log: log, settings: s, guard: mcpserver.NewGuard(keys, access(s))}
 	if err := a.makeSources(); err != nil {
 		return err
 	}
-	a.hub = proxy.New(proxy.Options{
+	options := proxy.Options{
 		Version: programVersion(), Environ: os.Environ(), Reconnect: reconnect(s),
 		Keys: keys, MaxBody: int64(s.MaxBody), Log: log, OpenStreams: a.openStreams,
-	})
+	}
+	if s.Bridge != "" {
+		options.Alone, options.Children = s.Bridge, bridgeChildren
+	}
+	a.hub = proxy.New(options)
 	return a.run(asked, hurried, listener)
 }
 
@@ -195,9 +199,16 @@ func (a *app) routes() http.Handler {
 	a.hub.Routes(router)
 	router.HandlerFunc(http.MethodGet, "/health", health.Handler(a.status, a.troubles, a.guard.Allowed))
 	router.NotFound = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, "nothing here; the endpoints are /mcp, /mcp/group/:id, /mcp/server/:id and /health", http.StatusNotFound)
+		http.Error(w, "nothing here; the endpoints are "+a.endpoints()+" and /health", http.StatusNotFound)
 	})
 	return router
+}
+
+func (a *app) endpoints() string {
+	if a.settings.Bridge != "" {
+		return "/mcp"
+	}
+	return "/mcp, /mcp/group/:id, /mcp/server/:id"
 }
 
 // troubles is what /health says of the sources.
