@@ -22,6 +22,7 @@ const (
 	serverImage = "server" // folder server
 	nodeImage   = "node"   // Node and the servers that .ci/peers has installed
 	pythonImage = "python" // Python and its SDKs, likewise
+	suiteImage  = "suite"  // go-sdk's server for the official conformance suite, likewise
 )
 
 var images = map[string]func() error{
@@ -29,6 +30,7 @@ var images = map[string]func() error{
 	serverImage: sync.OnceValue(makeServerImage),
 	nodeImage:   sync.OnceValue(makeNodeImage),
 	pythonImage: sync.OnceValue(makePythonImage),
+	suiteImage:  sync.OnceValue(makeSuiteImage),
 }
 
 // image returns the name of an image after it was made.
@@ -40,6 +42,8 @@ func (l *lab) image(kind string) string {
 		npmServer(l.t, "server-everything")
 	case pythonImage:
 		pythonServer(l.t, "python")
+	case suiteImage:
+		needPeer(l.t, "bin", "everything-server")
 	}
 	if err := images[kind](); err != nil {
 		l.t.Fatalf("make the image %s: %v", kind, err)
@@ -116,6 +120,17 @@ print(os.path.realpath(sys.executable), sysconfig.get_path("stdlib"), sep="\n")`
 		return errors.Join(l.temporary(), l.links(filepath.Join(venv, "bin", "python")), l.program(python, python), l.tree(library, library, "test", "site-packages", "idlelib"),
 			l.tree(venv, venv), l.extensions(library, venv), l.file("/srv/fastmcp_server.py", filepath.Join("testdata", "fastmcp_server.py")))
 	}, "WORKDIR /srv", `ENTRYPOINT ["`+filepath.Join(venv, "bin", "python")+`"]`, "ENV PYTHONUNBUFFERED=1")
+}
+
+// makeSuiteImage makes an image of the server for the conformance suite.
+func makeSuiteImage() error {
+	peers, err := peersDir()
+	if err != nil {
+		return err
+	}
+	return importImage(suiteImage, func(l *layer) error {
+		return errors.Join(l.temporary(), l.program("/fixture", filepath.Join(peers, "bin", "everything-server")))
+	}, `ENTRYPOINT ["/fixture"]`)
 }
 
 // makeHubImage makes the image of the repository's Dockerfile, of a binary that was built here: the last stage is the
