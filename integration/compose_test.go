@@ -3,6 +3,7 @@ package integration
 import (
 	"errors"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,71 +11,98 @@ import (
 
 // TestComposeExample brings the first example up as its top says, image and all.
 func TestComposeExample(t *testing.T) {
-	p := newProject(t, "compose.example.yml")
+	l := newQuietLab(t) // a build leaves no time to tests beside it
+	p := newProject(l, filepath.Join("..", "compose.example.yml"), map[string]any{"mcp": l.ownNetwork()})
 	p.edit("mcphub", service{Image: imageName("compose"), Build: p.build()})
 	p.edit("demo", service{Image: imageName("compose")})
 	p.compose("up", "--build", "--detach")
-	p.showsFirstContact(service{Labels: p.table([]string{".port=8080", ".title=Mine", ".group=dev"})})
+	p.showsFirstContact(".port=8080", ".title=Mine", ".group=dev")
 	hub := p.container("mcphub")
 	eventually(t, labLimit, "the hub's health check", func() bool { return p.inspect(hub).State.Health.Status == "healthy" })
-	p.endsWell()
+	p.endsWell("mcphub", "demo")
 }
 
 // TestComposeHardenedExample has the tests' socket proxy take the flags of the one that is named there.
 func TestComposeHardenedExample(t *testing.T) {
-	p := newProject(t, "compose.hardened.example.yml")
+	l := newQuietLab(t)
+	networks := map[string]any{"mcp": l.ownNetwork(), "socket": map[string]any{"labels": l.labels(nil)}}
+	p := newProject(l, filepath.Join("..", "compose.hardened.example.yml"), networks)
 	p.edit("mcphub", service{Image: p.image(hubImage)})
 	p.edit("demo", service{Image: p.image(hubImage)})
 	p.edit("socket-proxy", service{Image: p.image(serverImage)})
 	p.compose("up", "--detach")
-	p.showsFirstContact(service{Labels: p.table([]string{".enable=true", ".port=8080", ".group=dev"})})
+	p.showsFirstContact(".enable=true", ".port=8080", ".group=dev")
 	refused := strings.Contains(p.compose("logs", "socket-proxy"), "refused")
 	if user := p.inspect(p.container("mcphub")).Config.User; refused || user != "65532:65532" {
 		t.Errorf("the hub's user is %q; it has asked the proxy for more than is allowed: %t", user, refused)
 	}
-	p.endsWell()
+	p.endsWell("mcphub", "demo")
+}
+
+// TestReadmeStack starts the README's stack, and then its service, which is a project of somebody else.
+func TestReadmeStack(t *testing.T) {
+	l := newQuietLab(t)
+	p := newProject(l, readmeFile(t, "compose:stack", "yaml"), map[string]any{"mcp": l.ownNetwork()})
+	p.env = append(p.env, "MCPHUB_AUTH_TOKEN=of-the-stack")
+	p.edit("mcphub", service{Image: p.image(hubImage)})
+	p.compose("up", "--detach")
+
+	theirs := newProject(l, readmeFile(t, "compose:service", "yaml"), map[string]any{"mcp": map[string]any{"name": l.name + "-mcp"}})
+	theirs.edit("files", service{Image: p.image(serverImage)})
+	p.adopts("files", "of-the-stack", func() { theirs.compose("up", "--detach") })
+	theirs.compose("down")
+	p.endsWell("mcphub")
 }
 
 // showsFirstContact is what somebody sees who follows the README: the demonstration server through the mapped port, for
-// those who have the token, and then the tools of a service that gets labels, without a touch of the hub.
-func (p *project) showsFirstContact(mine service) {
+// those who have the token, and then the tools of a service that gets labels.
+func (p *project) showsFirstContact(labels ...string) {
 	t := p.t
 	t.Helper()
 	url, token := p.hubURL(), p.token()
 	eventually(t, labLimit, "the demonstration server", func() bool { return p.health(url, token).server("demo").Connected })
+	if got, err := open(t, url+"/mcp", token).call(t.Context(), "demo__echo", map[string]any{"text": "hello"}); err != nil || got != "hello" {
+		t.Errorf("demo__echo: got %q, %v", got, err)
+	}
+	p.edit("mine", service{Image: p.image(serverImage), Networks: []string{"mcp"}, Labels: p.table(labels)})
+	p.adopts("mine", token, func() { p.compose("up", "--detach", "mine") })
+}
+
+// adopts has a service of the group dev start: its tools are there for a client that is connected, without a touch of the
+// hub, and not for one without the token.
+func (p *project) adopts(id, token string, start func()) {
+	t := p.t
+	t.Helper()
+	url, before := p.hubURL(), p.inspect(p.container("mcphub"))
+	eventually(t, labLimit, "/health", func() bool { return answers(url + "/health") })
 	err := (&client{url: url + "/mcp"}).initialize(t.Context(), `{}`)
 	if refusal, ok := errors.AsType[*statusError](err); !ok || refusal.code != http.StatusUnauthorized {
 		t.Errorf("without the token: got %v, want 401", err)
 	}
 	c := open(t, url+"/mcp", token)
 	heard := c.listen(t)
-	if got, err := c.call(t.Context(), "demo__echo", map[string]any{"text": "hello"}); err != nil || got != "hello" {
-		t.Errorf("demo__echo: got %q, %v", got, err)
-	}
-
-	hub := p.inspect(p.container("mcphub"))
-	mine.Image, mine.Networks = p.image(serverImage), []string{"mcp"}
-	p.edit("mine", mine)
-	p.compose("up", "--detach", "mine")
+	start()
 	awaitMethod(t, heard, toolsChanged, labLimit)
-	if names, err := c.tools(t.Context()); err != nil || !slices.Contains(names, "mine__whoami") {
-		t.Errorf("tools: got %q, %v; want mine__whoami among them", names, err)
+	for _, c := range []*client{c, open(t, url+"/mcp/group/dev", token)} {
+		if names, err := c.tools(t.Context()); err != nil || !slices.Contains(names, id+"__whoami") {
+			t.Errorf("tools at %s: got %q, %v; want %s__whoami among them", c.url, names, err, id)
+		}
 	}
-	if names, err := open(t, url+"/mcp/group/dev", token).tools(t.Context()); err != nil || !slices.Contains(names, "mine__whoami") {
-		t.Errorf("tools of the group: got %q, %v; want mine__whoami among them", names, err)
-	}
-	if now := p.inspect(p.container("mcphub")); now.ID != hub.ID || now.State.StartedAt != hub.State.StartedAt {
+	if now := p.inspect(before.ID); now.State.StartedAt != before.State.StartedAt {
 		t.Error("the hub was started again")
 	}
 }
 
-// endsWell takes the project down in order.
-func (p *project) endsWell() {
+// endsWell takes the project down, whose named services end in order.
+func (p *project) endsWell(services ...string) {
 	t := p.t
 	t.Helper()
-	hub, demo := p.container("mcphub"), p.container("demo")
+	var ids []string
+	for _, service := range services {
+		ids = append(ids, p.container(service))
+	}
 	p.compose("stop")
-	for _, id := range []string{hub, demo} {
+	for _, id := range ids {
 		if found := p.inspect(id); found.State.ExitCode != 0 {
 			t.Errorf("%s ended with status %d", found.Name, found.State.ExitCode)
 		}

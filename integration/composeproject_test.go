@@ -42,17 +42,18 @@ type service struct {
 	Networks    []string          `json:"networks,omitempty"`
 }
 
-// newProject makes a project, which takes the engine alone: a build leaves no time to tests beside it.
-func newProject(t *testing.T, file string) *project {
-	t.Helper()
-	l := newQuietLab(t)
-	compose := needCompose(t)
+// newProject makes a project of a lab, of whose networks some are edited, too.
+func newProject(l *lab, file string, networks map[string]any) *project {
+	l.t.Helper()
+	command := needCompose(l.t)
 	socket := l.socketPath()
 	group, err := fileGroup(socket)
 	l.must(err)
-	p := &project{lab: l, edits: filepath.Join(t.TempDir(), "edits.json"), env: append(os.Environ(), "DOCKER_SOCKET="+socket, "DOCKER_GID="+group)}
-	p.command = append(compose, "--project-name", l.name, "--file", filepath.Join("..", file), "--file", p.edits)
-	p.file = edited{Services: map[string]service{}, Networks: p.networks(file)}
+	dir := l.t.TempDir()
+	p := &project{lab: l, edits: filepath.Join(dir, "edits.json"), env: append(os.Environ(), "DOCKER_SOCKET="+socket, "DOCKER_GID="+group)}
+	name := l.name + strings.ToLower(filepath.Base(dir)) // one lab may have several
+	p.command = append(command, "--project-name", name, "--file", file, "--file", p.edits)
+	p.file = edited{Services: map[string]service{}, Networks: networks}
 	return p
 }
 
@@ -72,13 +73,9 @@ func needCompose(t *testing.T) []string {
 	return nil
 }
 
-// networks labels the networks of the example, and gives the one that has a name of its own another.
-func (p *project) networks(file string) map[string]any {
-	all := map[string]any{"mcp": map[string]any{"name": p.name + "-mcp", "labels": p.labels(nil)}}
-	if strings.Contains(file, "hardened") {
-		all["socket"] = map[string]any{"labels": p.labels(nil)}
-	}
-	return all
+// ownNetwork edits a network whose name would be the same for all.
+func (l *lab) ownNetwork() map[string]any {
+	return map[string]any{"name": l.name + "-mcp", "labels": l.labels(nil)}
 }
 
 // edit adds to a service, or adds it.

@@ -17,8 +17,8 @@ type networkServer struct {
 	tool            string // adds two numbers
 }
 
-// network has servers of two SDKs, over both transports.
-var network = []networkServer{
+// networkServers are servers of two SDKs, over both transports.
+var networkServers = []networkServer{
 	{"server-everything over streamable-http", "streamable-http", startEverythingAt, "get-sum"},
 	{"server-everything over sse", "sse", startEverythingAt, "get-sum"},
 	{"go-sdk over streamable-http", "streamable-http", startGoSDK, "add"},
@@ -40,7 +40,7 @@ func startHubFor(t *testing.T, transport string, port int) *process {
 // TestServerRestartUnderLiveSession kills a server that a session is using and starts it again: the session must go on as if
 // nothing had happened.
 func TestServerRestartUnderLiveSession(t *testing.T) {
-	for _, server := range network {
+	for _, server := range networkServers {
 		t.Run(server.name, func(t *testing.T) { testRestart(t, server, false, time.Second) })
 	}
 }
@@ -48,7 +48,7 @@ func TestServerRestartUnderLiveSession(t *testing.T) {
 // TestServerLongAwayUnderLiveSession leaves the server away until the hub has reported it failed, and tries it only when
 // asked to. The one call that waits must be enough to ask.
 func TestServerLongAwayUnderLiveSession(t *testing.T) {
-	for _, server := range network[2:] { // which start at once, so that the call need not wait longer than it may
+	for _, server := range networkServers[2:] { // which start at once, so that the call need not wait longer than it may
 		t.Run(server.name, func(t *testing.T) { testRestart(t, server, true, 8*time.Second) })
 	}
 }
@@ -122,7 +122,7 @@ func killChild(t *testing.T, c *client, pidTool string) {
 
 // TestServerStartedLate starts a server long after the hub and a session there, which must get its tools.
 func TestServerStartedLate(t *testing.T) {
-	for _, server := range network {
+	for _, server := range networkServers {
 		t.Run(server.name, func(t *testing.T) {
 			port := freePort(t)
 			hub := startHubFor(t, server.transport, port)
