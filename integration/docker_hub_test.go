@@ -98,7 +98,7 @@ func (l *lab) socketPath() string {
 	return at.Path
 }
 
-// locate finds the hub's mapped port, which another start changes, and returns when /health answers there.
+// locate finds the hub's mapped port, and returns when /health answers there.
 func (h *labHub) locate() {
 	h.t.Helper()
 	ctx, l := h.t.Context(), h.box.lab
