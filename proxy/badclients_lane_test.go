@@ -23,43 +23,22 @@ import (
 type lane struct {
 	t       *testing.T
 	hub     *Hub
-	conns   chan net.Conn
-	closed  chan struct{}
+	network pipes
 	log     lockedBuffer
 	session string // of the client that is slow
 	list    string
 	running sync.WaitGroup // what writes beside the test
 }
 
-func (l *lane) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *lane) Close() error   { close(l.closed); return nil }
-func (l *lane) Addr() net.Addr { return &net.UnixAddr{Name: "lane"} }
-
 func newLane(t *testing.T) *lane {
-	l := &lane{t: t, conns: make(chan net.Conn), closed: make(chan struct{}), list: request("tools/list")}
+	l := &lane{t: t, network: newPipes(), list: request("tools/list")}
 	good := newRemote(t, "good", isUp)
 	l.hub = bubbleHub(t, Reconnect{0, time.Minute, time.Hour}, good)
 	router := httprouter.New()
 	l.hub.Routes(router)
 	log := slog.New(slog.NewTextHandler(&l.log, nil))
 	web := mcpserver.NewHTTPServer(mcpserver.NewGuard(l.hub.options.Keys, mcpserver.Access{}).Wrap(router), log)
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		_ = web.Serve(mcpserver.Listener{Listener: l})
-	}()
-	t.Cleanup(func() {
-		_ = web.Close()
-		<-served
-	})
+	beside(t, func() { _ = web.Serve(mcpserver.Listener{Listener: l.network}) }, func() { _ = web.Close() })
 	time.Sleep(time.Second) // for the server to be connected
 	l.session = newBubbleClient(t, l.hub).session
 	return l
@@ -112,7 +91,7 @@ func (l *lane) neighbour() (stop func()) {
 
 func (l *lane) dial() (net.Conn, *bufio.Reader) {
 	ours, theirs := net.Pipe()
-	l.conns <- theirs
+	l.network.conns <- theirs
 	l.t.Cleanup(func() { ours.Close() })
 	return ours, bufio.NewReader(ours)
 }

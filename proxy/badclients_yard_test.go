@@ -63,18 +63,10 @@ func newYard(t *testing.T) *yard {
 	}
 	y.address = listener.Addr().String()
 	y.url = "http://" + y.address
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		_ = web.Serve(listener)
-	}()
+	beside(t, func() { _ = web.Serve(listener) }, func() { _ = web.Close() })
 	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 100}
 	y.client = &http.Client{Transport: transport, Timeout: 3 * patience}
-	t.Cleanup(func() {
-		transport.CloseIdleConnections()
-		_ = web.Close()
-		<-served
-	})
+	t.Cleanup(transport.CloseIdleConnections)
 	return y
 }
 

@@ -40,15 +40,7 @@ func newDock(t *testing.T, ids ...string) *dock {
 		return d.remotes[host].dial(ctx, network, address)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		d.hub.Run(ctx, d.desired)
-	}()
-	t.Cleanup(func() {
-		stop()
-		<-ended
-	})
+	beside(t, func() { d.hub.Run(ctx, d.desired) }, stop)
 	for _, id := range ids {
 		d.run(id, isUp)
 	}
