@@ -155,6 +155,10 @@ func (s *surroundings) inNetwork(c container, wanted string) (string, discovery.
 	}
 	if s.own != nil && s.own.mode != "host" {
 		here, mine := networks, s.owner(*s.own).addresses()
+		if len(mine) == 0 && s.own.mode != "none" {
+			// A hub that starts is faster than the engine's list. An event follows.
+			return "", discovery.Absence{State: "waiting", Reason: "the engine does not say yet on which networks the hub is"}
+		}
 		networks = slices.DeleteFunc(slices.Clone(here), func(n network) bool {
 			return !slices.ContainsFunc(mine, func(m network) bool { return m.id == n.id })
 		})
