@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"crypto/rand"
+	"maps"
 	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
@@ -160,9 +161,7 @@ func (l *lab) must(err error) {
 // labels are what every object of the lab carries, and more.
 func (l *lab) labels(more map[string]string) map[string]string {
 	all := map[string]string{labelOf: l.name, labelRun: runName}
-	for key, value := range more {
-		all[key] = value
-	}
+	maps.Copy(all, more)
 	return all
 }
 
