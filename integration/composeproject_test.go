@@ -58,7 +58,7 @@ func newProject(l *lab, file string, networks map[string]any) *project {
 }
 
 // needCompose returns the command line of Docker Compose: that of the peers, or the plugin of Docker's client.
-func needCompose(t *testing.T) []string {
+func needCompose(t testing.TB) []string {
 	t.Helper()
 	dir, err := peersDir()
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // engineGate stands between a hub and the engine, as a socket proxy does. It lets through the three calls that the hub needs,
 // and can be shut, refuse one of them, and keep lists back.
 type engineGate struct {
-	t       *testing.T
+	t       testing.TB
 	address string // host and port, or the path of a socket
 	engine  http.Handler
 	server  *http.Server // nil while it is shut

@@ -19,7 +19,7 @@ import (
 
 // labHub is a hub that follows the engine and sees what its lab has there.
 type labHub struct {
-	t   *testing.T
+	t   testing.TB
 	URL string
 	box *box // its container, if it runs in one
 	*process
@@ -204,7 +204,7 @@ func (h *labHub) problem(id string) serverHealth {
 }
 
 // expectText reports those of the texts that are not in what was said.
-func expectText(t *testing.T, said string, texts ...string) {
+func expectText(t testing.TB, said string, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
 		if !strings.Contains(said, text) {

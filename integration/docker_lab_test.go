@@ -50,7 +50,7 @@ const labLimit = 30 * time.Second
 
 // lab is a test's place on the engine. Its objects carry its label, by which they are removed.
 type lab struct {
-	t      *testing.T
+	t      testing.TB
 	name   string // the label's value, and what names of objects begin with
 	engine *testcontainers.DockerClient
 }
@@ -63,8 +63,8 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
-// newQuietLab is newLab for a test that runs beside no other.
-func newQuietLab(t *testing.T) *lab {
+// newQuietLab is newLab for a test, or a benchmark, that runs beside no other.
+func newQuietLab(t testing.TB) *lab {
 	t.Helper()
 	engine := needEngine(t)
 	l := &lab{t: t, name: "lab" + strings.ToLower(rand.Text()[:8]), engine: engine}

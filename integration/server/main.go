@@ -98,11 +98,15 @@ func listen(address string) error {
 	if os.Getenv("MUTE") != "" {
 		return mute(address)
 	}
-	s := newServer()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	s := newServer(time.Now())
 	handler := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s.Server }, nil)
 	mux := http.NewServeMux()
 	mux.Handle(cmp.Or(os.Getenv("ENDPOINT"), "/mcp"), s.counting(handler))
-	return http.ListenAndServe(address, mux)
+	return http.Serve(listener, mux)
 }
 
 // mute accepts connections, reads what comes, and says nothing.

@@ -17,12 +17,13 @@ import (
 type server struct {
 	*mcp.Server
 	name      string
+	since     time.Time    // it listens
 	strangers atomic.Int64 // requests that were meant for somebody else
 	sleepers  atomic.Int64 // calls in flight of the tool sleep
 }
 
-func newServer() *server {
-	s := &server{name: os.Getenv("NAME")}
+func newServer(since time.Time) *server {
+	s := &server{name: os.Getenv("NAME"), since: since}
 	s.Server = mcp.NewServer(&mcp.Implementation{Name: cmp.Or(s.name, "nameless"), Version: "1"}, nil)
 	mcp.AddTool(s.Server, &mcp.Tool{Name: "add", Description: "Adds two numbers."}, add)
 	mcp.AddTool(s.Server, &mcp.Tool{Name: "whoami", Description: "Says which container it runs in, by the host name."}, whoami)
@@ -31,6 +32,7 @@ func newServer() *server {
 	mcp.AddTool(s.Server, &mcp.Tool{Name: "header", Description: "Says what a header of the request is."}, header)
 	mcp.AddTool(s.Server, &mcp.Tool{Name: "strangers", Description: "Says how many requests were meant for another server."}, s.countStrangers)
 	mcp.AddTool(s.Server, &mcp.Tool{Name: "extra", Description: "Adds a tool, or takes it away again."}, s.extra)
+	mcp.AddTool(s.Server, &mcp.Tool{Name: "listening", Description: "Says when it began to listen, in nanoseconds of Unix time."}, s.listening)
 	mcp.AddTool(s.Server, &mcp.Tool{Name: "crash", Description: "Ends the process."}, crash)
 	return s
 }
@@ -66,6 +68,10 @@ func add(_ context.Context, _ *mcp.CallToolRequest, in numbers) (*mcp.CallToolRe
 func whoami(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
 	host, err := os.Hostname()
 	return text(host), nil, err
+}
+
+func (s *server) listening(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
+	return text(strconv.FormatInt(s.since.UnixNano(), 10)), nil, nil
 }
 
 type duration struct {
