@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
-
-	"github.com/moby/moby/client"
 
 	"mcphub/discovery"
 )
@@ -32,6 +31,9 @@ type inspection struct {
 	}
 }
 
+// attachQuery asks for all streams from now on: what was said before is nobody's any more.
+var attachQuery = url.Values{"stream": {"1"}, "logs": {"0"}, "stdin": {"1"}, "stdout": {"1"}, "stderr": {"1"}}
+
 // Attach attaches to the process of an instance's container. While that is paused it
 // waits.
 func (o *Opener) Attach(ctx context.Context, at discovery.Instance) (*Attachment, error) {
@@ -44,12 +46,12 @@ func (o *Opener) Attach(ctx context.Context, at discovery.Instance) (*Attachment
 		if err != nil {
 			return err
 		}
-		conn, err := e.client.ContainerAttach(ctx, at.Container, client.ContainerAttachOptions{Stream: true, Stdin: true, Stdout: true, Stderr: true})
+		conn, err := e.upgrade(ctx, "containers/"+at.Container+"/attach", attachQuery, nil)
 		if err != nil {
 			return o.explain("POST /containers/{id}/attach", err)
 		}
 		a.engine, a.started = e, found.State.StartedAt
-		a.streams = newStreams(conn.HijackedResponse, a.inquire)
+		a.streams = newStreams(conn, a.inquire)
 		return nil
 	})
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	api "github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/client"
 
 	"mcphub/discovery"
 )
@@ -45,12 +44,12 @@ func (o *Opener) Exec(ctx context.Context, server string, spec discovery.Spec, a
 		if c.id, err = o.create(ctx, e, spec, at); err != nil {
 			return err
 		}
-		conn, err := e.client.ExecAttach(ctx, c.id, client.ExecAttachOptions{})
+		conn, err := e.upgrade(ctx, "exec/"+c.id+"/start", nil, api.ExecStartRequest{})
 		if err != nil {
 			return o.explain("POST /exec/{id}/start", err)
 		}
 		c.engine = e
-		c.streams = newStreams(conn.HijackedResponse, c.inquire)
+		c.streams = newStreams(conn, c.inquire)
 		return nil
 	})
 	if err != nil {

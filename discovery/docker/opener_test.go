@@ -315,7 +315,7 @@ func TestRefusedStreams(t *testing.T) {
 		want    []string
 	}{
 		{"/exec", http.StatusForbidden, []string{"POST /containers/{id}/exec is refused (status 403: no)", "allow it where the socket is guarded, or run the server behind mcphub bridge"}},
-		{"/start", http.StatusMethodNotAllowed, []string{"POST /exec/{id}/start is refused", "received 405"}},
+		{"/start", http.StatusMethodNotAllowed, []string{"POST /exec/{id}/start is refused", "status 405: no"}},
 		{"/start", http.StatusOK, []string{"POST /exec/{id}/start", "the proxy in front of Docker drops the upgrade", "wollomatic/socket-proxy"}},
 		{"/containers/x/json", http.StatusForbidden, []string{"GET /containers/{id}/json is refused"}},
 		{"/attach", http.StatusForbidden, []string{"POST /containers/{id}/attach is refused"}},

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
-	"strconv"
 
 	"github.com/moby/moby/client"
 )
@@ -19,10 +17,6 @@ type guarded struct{ error }
 
 // Is has errors.Is tell what it is.
 func (guarded) Is(target error) bool { return target == ErrOutOfReach }
-
-// upgraded finds the status in what Docker's client says of a connection that it did not
-// get.
-var upgraded = regexp.MustCompile(`unable to upgrade to \w+, received (\d+)`)
 
 // explain adds to an error of a call what would mend it.
 func (o *Opener) explain(call string, err error) error {
@@ -38,15 +32,9 @@ func (o *Opener) explain(call string, err error) error {
 }
 
 // statusOf returns the status of the answer that err is about; 0 if it is about none.
-func statusOf(err error) (status int) {
+func statusOf(err error) int {
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		return refused.status
 	}
-	if err == nil {
-		return 0
-	}
-	if found := upgraded.FindStringSubmatch(err.Error()); found != nil {
-		status, _ = strconv.Atoi(found[1])
-	}
-	return status
+	return 0
 }

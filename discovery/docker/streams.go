@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/pkg/stdcopy"
-	"github.com/moby/moby/client"
 )
 
 // streams are the standard streams of a process in a container, on a connection of their
@@ -15,7 +14,7 @@ import (
 // That the process has ended shows in the end of what can be read, never in a failing
 // write: the engine takes what is written as long as the connection lasts.
 type streams struct {
-	conn           client.HijackedResponse
+	conn           *upgraded
 	stdout, stderr *io.PipeReader
 	over           chan struct{}
 	fate           atomic.Pointer[string] // nil while the connection lasts
@@ -23,13 +22,13 @@ type streams struct {
 
 // newStreams begins to read. When nothing more comes, inquire finds out what has become
 // of the process; it should not take long.
-func newStreams(conn client.HijackedResponse, inquire func() string) *streams {
+func newStreams(conn *upgraded, inquire func() string) *streams {
 	stdout, out := io.Pipe()
 	stderr, complaints := io.Pipe()
 	s := &streams{conn: conn, stdout: stdout, stderr: stderr, over: make(chan struct{})}
 	go func() { // end waits for over
 		defer close(s.over)
-		_, _ = stdcopy.StdCopy(out, complaints, conn.Reader) // however it ends, inquire says more
+		_, _ = stdcopy.StdCopy(out, complaints, conn.reader) // however it ends, inquire says more
 		s.fate.Store(new(inquire()))
 		_ = out.Close() // never fails
 		_ = complaints.Close()
@@ -38,7 +37,7 @@ func newStreams(conn client.HijackedResponse, inquire func() string) *streams {
 }
 
 // Stdin returns the process's standard input.
-func (s *streams) Stdin() io.Writer { return s.conn.Conn }
+func (s *streams) Stdin() io.Writer { return s.conn }
 
 // Stdout returns its standard output, which ends with Over.
 func (s *streams) Stdout() io.Reader { return s.stdout }
@@ -66,7 +65,7 @@ func (s *streams) end(patience time.Duration) {
 	case <-s.over:
 	case <-late.C:
 	}
-	s.conn.Close()
+	_ = s.conn.Close()
 	_ = s.stdout.Close() // else what nobody reads would be waited for
 	_ = s.stderr.Close()
 	<-s.over
