@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -32,6 +33,9 @@ func loadBridge(args, environ []string, stderr io.Writer) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
+	if path := flags[installFlag]; path != "" {
+		return &settings{Install: path}, nil
+	}
 	in := inputs{flags: flags, environ: toMap(environ), secrets: map[string]string{}}
 	errs := append(in.checkNames(), in.readSecrets()...)
 	ignored := in.dropOthers()
@@ -48,6 +52,9 @@ func loadBridge(args, environ []string, stderr io.Writer) (*settings, error) {
 	return s, nil
 }
 
+// installFlag is the flag by which the program puts itself where other containers find it.
+const installFlag = "install"
+
 func parseBridge(args []string, stderr io.Writer) (flags map[string]string, command []string, err error) {
 	flags = map[string]string{}
 	set := flag.NewFlagSet("mcphub bridge", flag.ContinueOnError)
@@ -63,13 +70,17 @@ func parseBridge(args []string, stderr io.Writer) (flags map[string]string, comm
 		}
 		return nil
 	})
+	set.Func(installFlag, "copy this program to `path`, for other containers, and end", func(path string) error {
+		flags[installFlag] = path
+		return nil
+	})
 	err = set.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintln(stderr, "Usage: mcphub bridge [--listen :8931] -- COMMAND [ARGUMENT…]")
+		fmt.Fprintln(stderr, "Usage: mcphub bridge [--listen :8931] -- COMMAND [ARGUMENT…]\n       mcphub bridge --install PATH")
 		set.SetOutput(stderr)
 		set.PrintDefaults()
-	case err == nil && set.NArg() == 0:
+	case err == nil && set.NArg() == 0 && flags[installFlag] == "":
 		err = errors.New("bridge: no command is given; write mcphub bridge -- COMMAND")
 	case err != nil:
 		err = fmt.Errorf("bridge: %w", err)
@@ -137,3 +148,24 @@ type missing struct{ error }
 
 // status is the exit status that shells have for it.
 func (missing) status() int { return 127 }
+
+// install copies this program to a path, which is a directory that containers share.
+// Whoever runs it there meanwhile goes on with the old one.
+func install(path string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("bridge: %w", err)
+	}
+	program, err := os.ReadFile(self)
+	if err != nil {
+		return fmt.Errorf("bridge: read this program: %w", err)
+	}
+	fresh := path + ".new"
+	if err := os.WriteFile(fresh, program, 0o755); err != nil {
+		return fmt.Errorf("bridge: copy this program: %w; a new volume belongs to root: run it as user 0", err)
+	}
+	if err := errors.Join(os.Chmod(fresh, 0o755), os.Rename(fresh, path)); err != nil {
+		return fmt.Errorf("bridge: copy this program: %w", err)
+	}
+	return nil
+}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -78,5 +80,24 @@ func TestBridgeHelp(t *testing.T) {
 	var said bytes.Buffer
 	if _, err := loadBridge([]string{"--help"}, nil, &said); err == nil || !strings.Contains(said.String(), "mcphub bridge [--listen :8931] -- COMMAND") {
 		t.Errorf("got %v, %s", err, &said)
+	}
+}
+
+func TestInstall(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mcphub")
+	for range 2 { // again, over the old one
+		s, err := loadBridge([]string{"--install", path}, []string{"MCPHUB_PROT=x"}, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := install(s.Install); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o755 || info.Size() == 0 {
+		t.Errorf("got %v, %v", info, err)
+	}
+	if err := install("/nowhere/mcphub"); err == nil || !strings.Contains(err.Error(), "run it as user 0") {
+		t.Errorf("nowhere: got %v", err)
 	}
 }

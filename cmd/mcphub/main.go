@@ -53,6 +53,8 @@ func run(asked, hurried context.Context, args []string) int {
 	case s.Version:
 		fmt.Println("mcphub", programVersion())
 		return 0
+	case s.Install != "":
+		return status(install(s.Install))
 	}
 	if err := s.checkCommand(); err != nil {
 		return status(err)

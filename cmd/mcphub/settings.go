@@ -50,7 +50,8 @@ type settings struct {
 	Demo    bool `env:"-"`
 	Version bool `env:"-"` // nothing else is read then
 
-	Bridge string `env:"-"` // the id of the server that is all that is served; empty: this is no bridge
+	Bridge  string `env:"-"` // the id of the server that is all that is served; empty: this is no bridge
+	Install string `env:"-"` // where the program is to be copied, and nothing else to be done
 
 	Auth     discovery.Auth    `env:"-"` // what the file, MCPHUB_AUTH and MCPHUB_AUTH_TOKEN come to
 	Servers  discovery.List    `env:"-"` // what the environment declares
