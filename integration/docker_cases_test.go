@@ -69,6 +69,10 @@ var dockerCases = map[int]string{
 	54: "SIGTERM with a call in flight",
 	55: "a hub with labels of its own ignores itself",
 	56: "two hubs with names, and labels that choose",
+	57: "exec: a process each, half-close, a missing command, one that ignores the end of its input; see TestStdioServer… too",
+	58: "exec and attach behind a proxy that answers 200 to an upgrade, that refuses calls, that cuts streams",
+	59: "mcphub bridge by a named volume",
+	60: "the hub is killed under commands that it runs in containers; it starts no containers",
 	61: "a secret that labels refer to and that is unknown, or another server's",
 	62: "100 containers: time, memory and goroutines, and both back at their base",
 }

@@ -10,11 +10,13 @@
 //
 // Its arguments make it another program: "health" is that check, "health good" and "health bad" steer it, "socketproxy"
 // stands before an engine's socket, and so it does with the flags of the proxy that compose.hardened.example.yml names
-// (see socketproxy.go), "crash" ends at once with an error.
+// (see socketproxy.go), "stdio" serves on its input and output, "deaf" likewise and does not end with its input, "crash"
+// ends at once with an error.
 package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -51,6 +53,15 @@ func run(args []string) error {
 	case "socketproxy":
 		endAtOnce()
 		return socketProxy()
+	case "stdio":
+		endAtOnce()
+		return serveStdio()
+	case "deaf":
+		endAtOnce()
+		if err := serveStdio(); err != nil {
+			return err
+		}
+		select {} // whatever becomes of its input
 	case "crash":
 		return errors.New("crashed, as asked")
 	default:
@@ -92,6 +103,11 @@ func serve() error {
 		go func() { ended <- listen(":" + port) }()
 	}
 	return <-ended
+}
+
+func serveStdio() error {
+	fmt.Fprintln(os.Stderr, cmp.Or(os.Getenv("NAME"), "nameless"), "is ready")
+	return newServer(time.Now()).Run(context.Background(), &mcp.StdioTransport{})
 }
 
 func listen(address string) error {
