@@ -92,14 +92,19 @@ func makeServerImage() error {
 	}, `ENTRYPOINT ["/server"]`)
 }
 
-// makeNodeImage makes an image with Node, npm's servers and a shell: "node PATH" is left to the container.
+// makeNodeImage makes an image with Node, npm's servers, a shell and the hub, which can be a bridge.
 func makeNodeImage() error {
+	hub, err := shippedBinary()
+	if err != nil {
+		return err
+	}
 	peers, err := peersDir()
 	if err != nil {
 		return err
 	}
 	return importImage(nodeImage, func(l *layer) error {
-		return errors.Join(l.temporary(), l.shell(), l.program("/usr/bin/node", "node"), l.tree("/srv/node_modules", filepath.Join(peers, "node_modules")))
+		return errors.Join(l.temporary(), l.shell(), l.program("/usr/bin/node", "node"), l.file("/mcphub", hub),
+			l.tree("/srv/node_modules", filepath.Join(peers, "node_modules")))
 	}, "WORKDIR /srv", "ENV PATH=/usr/bin:/bin")
 }
 
