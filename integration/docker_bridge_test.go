@@ -17,14 +17,7 @@ func TestCase59_BridgeByNamedVolume(t *testing.T) {
 	share := func(host *container.HostConfig, target string) {
 		host.Mounts = []mount.Mount{{Type: mount.TypeVolume, Source: volume, Target: target}}
 	}
-	installer := l.run(spec{
-		Image: l.image(hubImage), Name: "installer", Cmd: []string{"bridge", "--install", "/share/mcphub"}, Expose: []string{},
-		Edit: func(c *container.Config, host *container.HostConfig) {
-			c.User = "0"
-			share(host, "/share")
-		},
-	})
-	l.ended(installer, 0)
+	l.install(share)
 
 	n := l.network()
 	bridged := func(s spec, env ...string) spec {
@@ -59,6 +52,19 @@ func TestCase59_BridgeByNamedVolume(t *testing.T) {
 	gone := l.run(missing)
 	l.ended(gone, 127)
 	expectText(t, gone.output(), "/nowhere/server", "the image must have it")
+}
+
+// install has the hub's image put its program into a volume that share mounts.
+func (l *lab) install(share func(host *container.HostConfig, target string)) {
+	l.t.Helper()
+	installer := l.run(spec{
+		Image: l.image(hubImage), Name: "installer", Cmd: []string{"bridge", "--install", "/share/mcphub"}, Expose: []string{},
+		Edit: func(c *container.Config, host *container.HostConfig) {
+			c.User = "0" // whose a new volume is
+			share(host, "/share")
+		},
+	})
+	l.ended(installer, 0)
 }
 
 // volume makes a volume.
