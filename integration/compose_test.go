@@ -15,11 +15,13 @@ func TestComposeExample(t *testing.T) {
 	p := newProject(l, filepath.Join("..", "compose.example.yml"), map[string]any{"mcp": l.ownNetwork()})
 	p.edit("mcphub", service{Image: imageName("compose"), Build: p.build()})
 	p.edit("demo", service{Image: imageName("compose")})
+	p.edit("attached", service{Image: imageName("compose")})
 	p.compose("up", "--build", "--detach")
 	p.showsFirstContact(".port=8080", ".title=Mine", ".group=dev")
 	hub := p.container("mcphub")
 	eventually(t, labLimit, "the hub's health check", func() bool { return p.inspect(hub).State.Health.Status == "healthy" })
-	p.endsWell("mcphub", "demo")
+	p.serves("attached", p.token())
+	p.endsWell("mcphub", "demo", "attached")
 }
 
 // TestComposeHardenedExample has the tests' socket proxy take the flags of the one that is named there.
@@ -54,16 +56,43 @@ func TestReadmeStack(t *testing.T) {
 	p.endsWell("mcphub")
 }
 
+// TestReadmeStdio has a hub serve what the README shows of servers over stdio.
+func TestReadmeStdio(t *testing.T) {
+	l := newQuietLab(t)
+	n := l.network()
+	p := newProject(l, readmeFile(t, "compose:stdio", "yaml"), map[string]any{"mcp": map[string]any{"name": n.Name}})
+	p.file.Volumes = map[string]any{"bridge": map[string]any{"labels": l.labels(nil)}}
+	for _, name := range []string{"attached", "run", "bridged", "bridge"} {
+		p.edit(name, service{Image: p.image(hubImage)})
+	}
+	hub := l.containedHub(n)
+	p.compose("up", "--detach")
+	hub.until("attached connected", "bridged connected", "run connected")
+	c := hub.open("/mcp")
+	for _, id := range []string{"attached", "bridged", "run"} {
+		if got, err := c.call(t.Context(), id+"__echo", map[string]any{"text": id}); err != nil || got != id {
+			t.Errorf("%s__echo: got %q, %v", id, got, err)
+		}
+	}
+	p.endsWell("attached", "bridged", "run")
+}
+
+// serves waits for a demonstration server at the project's hub.
+func (p *project) serves(id, token string) {
+	p.t.Helper()
+	url := p.hubURL()
+	eventually(p.t, labLimit, "the server "+id, func() bool { return p.health(url, token).server(id).Connected })
+	if got, err := open(p.t, url+"/mcp", token).call(p.t.Context(), id+"__echo", map[string]any{"text": "hello"}); err != nil || got != "hello" {
+		p.t.Errorf("%s__echo: got %q, %v", id, got, err)
+	}
+}
+
 // showsFirstContact is what somebody sees who follows the README: the demonstration server through the mapped port, for
 // those who have the token, and then the tools of a service that gets labels.
 func (p *project) showsFirstContact(labels ...string) {
-	t := p.t
-	t.Helper()
-	url, token := p.hubURL(), p.token()
-	eventually(t, labLimit, "the demonstration server", func() bool { return p.health(url, token).server("demo").Connected })
-	if got, err := open(t, url+"/mcp", token).call(t.Context(), "demo__echo", map[string]any{"text": "hello"}); err != nil || got != "hello" {
-		t.Errorf("demo__echo: got %q, %v", got, err)
-	}
+	p.t.Helper()
+	token := p.token()
+	p.serves("demo", token)
 	p.edit("mine", service{Image: p.image(serverImage), Networks: []string{"mcp"}, Labels: p.table(labels)})
 	p.adopts("mine", token, func() { p.compose("up", "--detach", "mine") })
 }

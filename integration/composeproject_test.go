@@ -32,6 +32,7 @@ type project struct {
 type edited struct {
 	Services map[string]service `json:"services"`
 	Networks map[string]any     `json:"networks"`
+	Volumes  map[string]any     `json:"volumes,omitempty"`
 }
 
 type service struct {
