@@ -24,7 +24,7 @@ func buildImage(name string, archive io.ReadSeeker, stage string) error {
 		ContextArchive: archive, Repo: repo, Tag: tag, BuildArgs: map[string]*string{"GOPROXY": goProxy()}, BuildLogWriter: &output,
 		BuildOptionsModifier: func(o *docker.ImageBuildOptions) {
 			o.Target, o.NetworkMode = stage, "host"
-			o.Labels = map[string]string{labelRun: runName}
+			o.Labels = runLabels()
 		},
 	}})
 	return err

@@ -64,7 +64,9 @@ func importImage(kind string, fill func(*layer) error, changes ...string) error 
 		l := &layer{Writer: tar.NewWriter(write), done: map[string]bool{}}
 		write.CloseWithError(errors.Join(fill(l), l.Close()))
 	}()
-	changes = append(changes, "LABEL "+labelRun+"="+runName)
+	for name, value := range runLabels() {
+		changes = append(changes, "LABEL "+name+"="+value)
+	}
 	source := docker.ImageImportSource{Source: read, SourceName: "-"}
 	result, err := engine.ImageImport(context.Background(), source, imageName(kind), docker.ImageImportOptions{Changes: changes})
 	if err != nil {

@@ -160,7 +160,8 @@ func (l *lab) must(err error) {
 
 // labels are what every object of the lab carries, and more.
 func (l *lab) labels(more map[string]string) map[string]string {
-	all := map[string]string{labelOf: l.name, labelRun: runName}
+	all := runLabels()
+	all[labelOf] = l.name
 	maps.Copy(all, more)
 	return all
 }

@@ -16,6 +16,16 @@ import (
 // runName is the value of labelRun, of this run of tests.
 var runName = strings.ToLower(rand.Text()[:10])
 
+// runLabels are what every object of this run carries: labelRun, and a label that MCPHUB_TEST_LABEL names, by which the
+// gate removes what is left of tests that had no end.
+func runLabels() map[string]string {
+	labels := map[string]string{labelRun: runName}
+	if name := os.Getenv("MCPHUB_TEST_LABEL"); name != "" {
+		labels[name] = "true"
+	}
+	return labels
+}
+
 // reaperVariable makes a test binary that is started again the reaper of a run, by its name.
 const reaperVariable = "INTEGRATION_REAPER"
 

@@ -65,9 +65,12 @@ func TestReadmeDockerRun(t *testing.T) {
 	if build != "docker build -t mcphub ." {
 		t.Errorf("the image is built by %q", build)
 	}
-	port := fmt.Sprint(freePort(t))
+	port, labels := fmt.Sprint(freePort(t)), ""
+	for name, value := range l.labels(nil) {
+		labels += " --label " + name + "=" + value
+	}
 	for old, now := range map[string]string{
-		"docker run": fmt.Sprintf("exec docker run --label %s=%s --label %s=%s", labelOf, l.name, labelRun, runName),
+		"docker run": "exec docker run" + labels,
 		":7070:":     ":" + port + ":", "' mcphub\n": "' " + l.image(hubImage) + "\n",
 	} {
 		if strings.Count(run, old) != 1 {

@@ -166,7 +166,7 @@ func TestRealHealthCheck(t *testing.T) {
 	s := l.watch(nil)
 	s.until("nothing")
 	l.run("a", func(c *api.Config, _ *api.HostConfig) {
-		c.Healthcheck = &api.HealthConfig{Test: []string{"CMD", "/server", "health"}, Interval: time.Second}
+		c.Healthcheck = &api.HealthConfig{Test: []string{"CMD", "/server", "health"}, Interval: 5 * time.Second}
 	})
 	s.until("a: at; waiting: waiting for the health check of container LAB-a")
 	s.until("a: at IP:8080/mcp")

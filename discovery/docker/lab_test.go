@@ -22,7 +22,7 @@ import (
 const deadline = 30 * time.Second
 
 // lab is a place on a real engine, apart from other people's, and with labels of its own
-// prefix. Everything in it carries the label mcphub.test, by which it is removed.
+// prefix. Everything in it carries its labels; containers have them from its image.
 type lab struct {
 	t      *testing.T
 	name   string
@@ -30,12 +30,16 @@ type lab struct {
 	image  string
 }
 
-// newLab skips the test where there is no engine, unless MCPHUB_TEST_DOCKER=required.
+// newLab skips the test where there is no engine, unless MCPHUB_TEST_DOCKER=required,
+// and where MCPHUB_TEST_DOCKER=off.
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	missing := t.Skipf
-	if os.Getenv("MCPHUB_TEST_DOCKER") == "required" {
+	switch os.Getenv("MCPHUB_TEST_DOCKER") {
+	case "required":
 		missing = t.Fatalf
+	case "off":
+		t.Skip("no real engines: MCPHUB_TEST_DOCKER=off")
 	}
 	if testing.Short() {
 		t.Skip("no real engines in short tests")
@@ -54,11 +58,25 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
+// labelOf names the lab that an object belongs to.
+const labelOf = "mcphub-test"
+
+// labels are those of the lab's objects: whose they are, and a label that
+// MCPHUB_TEST_LABEL names, by which the gate removes what a test has left that had no
+// end.
+func (l *lab) labels() map[string]string {
+	labels := map[string]string{labelOf: l.name}
+	if name := os.Getenv("MCPHUB_TEST_LABEL"); name != "" {
+		labels[name] = "true"
+	}
+	return labels
+}
+
 // clear removes what carries the lab's name.
 func (l *lab) clear() {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
-	mine := client.Filters{}.Add("label", "mcphub.test="+l.name)
+	mine := client.Filters{}.Add("label", labelOf+"="+l.name)
 	found, err := l.client.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: mine})
 	if err != nil {
 		l.t.Error(err)
@@ -101,9 +119,12 @@ func (l *lab) build() {
 	_, err = w.Write(content)
 	l.must(err)
 	l.must(w.Close())
-	result, err := l.client.ImageImport(l.t.Context(), client.ImageImportSource{Source: &archive, SourceName: "-"}, l.name, client.ImageImportOptions{
-		Changes: []string{`ENTRYPOINT ["/server"]`, "EXPOSE 8080", "LABEL mcphub.test=" + l.name},
-	})
+	changes := []string{`ENTRYPOINT ["/server"]`, "EXPOSE 8080"}
+	for name, value := range l.labels() {
+		changes = append(changes, "LABEL "+name+"="+value)
+	}
+	source := client.ImageImportSource{Source: &archive, SourceName: "-"}
+	result, err := l.client.ImageImport(l.t.Context(), source, l.name, client.ImageImportOptions{Changes: changes})
 	l.must(err)
 	_, err = io.Copy(io.Discard, result)
 	l.must(err)
@@ -143,7 +164,7 @@ func (l *lab) run(name string, edit func(*api.Config, *api.HostConfig), labels .
 
 func (l *lab) network(name string) string {
 	l.t.Helper()
-	created, err := l.client.NetworkCreate(l.t.Context(), l.name+"_"+name, client.NetworkCreateOptions{Labels: map[string]string{"mcphub.test": l.name}})
+	created, err := l.client.NetworkCreate(l.t.Context(), l.name+"_"+name, client.NetworkCreateOptions{Labels: l.labels()})
 	l.must(err)
 	return created.ID
 }

@@ -32,7 +32,7 @@ type seen struct {
 // watch runs a Source until the test ends.
 func (l *lab) watch(edit func(*Options)) *seen {
 	l.t.Helper()
-	o := Options{LabelPrefix: l.name, Filter: "label=mcphub.test=" + l.name, Self: NotContained, Stdio: true, Linger: time.Second, Log: slog.New(slog.DiscardHandler)}
+	o := Options{LabelPrefix: l.name, Filter: "label=" + labelOf + "=" + l.name, Self: NotContained, Stdio: true, Linger: time.Second, Log: slog.New(slog.DiscardHandler)}
 	if edit != nil {
 		edit(&o)
 	}
