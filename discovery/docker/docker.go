@@ -11,6 +11,10 @@
 // the hub. A label that is wrong makes its own server invalid and harms no other, and no
 // label can raise what its container may do.
 //
+// Its Opener is for servers over stdio: it opens the streams of processes in the
+// containers that a Source has found. That takes more rights than to find them; where these
+// are missing, only such servers are away, and the reason says what is.
+//
 // It is a package of its own so that the engine's client, which brings many modules, is
 // imported by the process alone.
 package docker

@@ -1,4 +1,5 @@
-"""A FastMCP server at /mcp of the port given as an argument, on 127.0.0.1 unless a second one says where."""
+"""A FastMCP server at /mcp of the port given as an argument, on 127.0.0.1 unless a second one says where, or over stdio if
+the argument is that."""
 
 import asyncio
 import sys
@@ -41,4 +42,7 @@ def greet(name: str) -> str:
     return f"Greet {name}."
 
 
-server.run(transport="http", host=(sys.argv[2:] or ["127.0.0.1"])[0], port=int(sys.argv[1]), show_banner=False)
+if sys.argv[1] == "stdio":
+    server.run(show_banner=False)
+else:
+    server.run(transport="http", host=(sys.argv[2:] or ["127.0.0.1"])[0], port=int(sys.argv[1]), show_banner=False)

@@ -29,7 +29,9 @@ type Streams interface {
 }
 
 // Standing are the streams of a process that was there before the session and outlives
-// it. It may have had a session already: many take no second initialize.
+// it. A session with it begins with initialize and nothing else: what it does not know
+// may end it, and with it its container. It may have had a session already, and some take
+// no second initialize.
 type Standing interface {
 	Streams
 	// Restart has the process start anew, if that may help, and reports what became
