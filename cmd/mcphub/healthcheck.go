@@ -43,15 +43,7 @@ func healthcheck(ctx context.Context, args []string) error {
 // healthAddress returns the address at which a hub with these flags and this environment is reached on this machine. Other
 // mistakes than the address's are the hub's to tell.
 func healthAddress(args, environ []string, stderr io.Writer) (string, error) {
-	in := inputs{environ: toMap(environ)}
-	var err error
-	if isBridge(args) {
-		if in.flags, _, err = parseBridge(args[1:], stderr); err == nil {
-			in.listenAt(bridgeListen)
-		}
-	} else {
-		in.flags, _, err = parseFlags(args, stderr)
-	}
+	in, err := listeningInputs(args, environ, stderr)
 	if err != nil {
 		return "", err
 	}
@@ -70,6 +62,18 @@ func healthAddress(args, environ []string, stderr io.Writer) (string, error) {
 		return "", errors.New("the hub takes any free port; give it one by --port or MCPHUB_PORT")
 	}
 	return net.JoinHostPort(host, strconv.Itoa(port)), nil
+}
+
+// listeningInputs are the inputs that say where a hub, or a bridge, listens.
+func listeningInputs(args, environ []string, stderr io.Writer) (in inputs, err error) {
+	in = inputs{environ: toMap(environ)}
+	if isBridge(args) {
+		in.flags, _, err = parseBridge(args[1:], stderr)
+		in.listenAt(bridgeListen)
+		return in, err
+	}
+	in.flags, _, err = parseFlags(args, stderr)
+	return in, err
 }
 
 // filePort returns the port that the configuration file names, if any. The file may have mistakes, with which a hub that
