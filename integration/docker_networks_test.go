@@ -46,7 +46,7 @@ func TestCase26_ConnectedToASharedNetworkLater(t *testing.T) {
 func TestCase27_DisconnectedFromTheNetworkInUse(t *testing.T) {
 	l := newLab(t)
 	one, other := l.network(), l.network()
-	server := l.run(ownServer("server").on(one, other))
+	server := l.run(ownServer("server", ".drain=1s").on(one, other))
 	hub := l.hubBox(spec{Edit: l.socket}.on(one, other))
 	hub.until("server connected")
 	c := hub.open("/mcp")
