@@ -40,6 +40,28 @@ func TestRestartedContainer(t *testing.T) {
 	})
 }
 
+// A container that is restarted again and again has not failed: its connections break a
+// moment before the hub hears why, and each time another run begins.
+func TestContainerRestartedAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDock(t, "a")
+		before := d.hub.view()
+		for range 2 * d.hub.reconnect.Load().MaxAttempts {
+			d.remotes["a"].set(refuses)
+			d.hub.linkTo("s").suspect()
+			time.Sleep(10 * time.Millisecond)
+			want(t, "phase when the connection is lost", d.hub.view().servers["s"].phase, away)
+			close(d.gone["a"])
+			d.drop("a")
+			d.run("a", isUp)
+			d.declare()
+			time.Sleep(time.Second)
+			want(t, "phase of the next run", d.hub.view().servers["s"].phase, connected)
+		}
+		want(t, "changes of lists", d.changes(before), mcpserver.Changes(0))
+	})
+}
+
 // What is sent to a container that has ended could reach whoever has its address now:
 // nothing is, not even a goodbye.
 func TestNothingReachesTheNextOwnerOfAnAddress(t *testing.T) {

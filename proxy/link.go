@@ -129,6 +129,9 @@ func (l *link) report(edit func(*state)) {
 // returns nil when the link is stopped.
 func (l *link) connect() *mcpclient.Session {
 	for l.ctx.Err() == nil {
+		if l.at != nil && l.at.leaving() {
+			l.tries, l.caused = 0, false // the next instance has failed nobody yet
+		}
 		if l.at = l.choose(); l.at == nil {
 			l.sitOut()
 			continue
