@@ -2,7 +2,6 @@ package integration
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	docker "github.com/moby/moby/client"
@@ -36,9 +35,10 @@ func (b *box) tell() {
 // stop asks the container to end.
 func (b *box) stop() life {
 	b.lab.t.Helper()
-	began, limit := time.Now(), 5*time.Second
-	b.lab.must(b.Container.Stop(b.lab.t.Context(), &limit))
-	return life{began: began, died: b.died(began), ended: time.Now()}
+	return b.ending(func(ctx context.Context) error {
+		limit := 5 * time.Second
+		return b.Container.Stop(ctx, &limit)
+	})
 }
 
 func (b *box) start() {
@@ -55,10 +55,10 @@ func (b *box) kill() {
 // restart asks the container to end and starts it again.
 func (b *box) restart() life {
 	b.lab.t.Helper()
-	began := time.Now()
-	_, err := b.lab.engine.ContainerRestart(b.lab.t.Context(), b.id, docker.ContainerRestartOptions{})
-	b.lab.must(err)
-	return life{began: began, died: b.died(began), ended: time.Now()}
+	return b.ending(func(ctx context.Context) error {
+		_, err := b.lab.engine.ContainerRestart(ctx, b.id, docker.ContainerRestartOptions{})
+		return err
+	})
 }
 
 // life says when something was done to a container that ended its process.
@@ -66,23 +66,21 @@ type life struct {
 	began, died, ended time.Time
 }
 
-// died returns when the engine reported the end of the container's process, which has ended since a moment.
-func (b *box) died(since time.Time) time.Time {
+// ending does what ends the container's process, and waits for the engine to report that. Among many events it would not find
+// the report afterwards.
+func (b *box) ending(do func(context.Context) error) life {
 	b.lab.t.Helper()
 	ctx, cancel := context.WithTimeout(b.lab.t.Context(), labLimit)
 	defer cancel()
-	stream := b.lab.engine.Events(ctx, docker.EventsListOptions{
-		Since: strconv.FormatInt(since.Unix(), 10), Filters: docker.Filters{}.Add("container", b.id).Add("event", "die"),
-	})
-	for {
-		select {
-		case event := <-stream.Messages:
-			if at := time.Unix(0, event.TimeNano); at.After(since) {
-				return at
-			}
-		case err := <-stream.Err:
-			b.lab.t.Fatalf("the end of %s is not among the engine's events: %v", b.name, err)
-		}
+	events := b.lab.engine.Events(ctx, docker.EventsListOptions{Filters: docker.Filters{}.Add("container", b.id).Add("event", "die")})
+	began := time.Now()
+	b.lab.must(do(ctx))
+	select {
+	case event := <-events.Messages:
+		return life{began: began, died: time.Unix(0, event.TimeNano), ended: time.Now()}
+	case err := <-events.Err:
+		b.lab.t.Fatalf("the end of %s is not among the engine's events: %v", b.name, err)
+		return life{}
 	}
 }
 

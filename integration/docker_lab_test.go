@@ -3,11 +3,14 @@ package integration
 import (
 	"context"
 	"crypto/rand"
+	"flag"
 	"maps"
 	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -74,6 +77,18 @@ func newQuietLab(t testing.TB) *lab {
 		}
 	})
 	return l
+}
+
+// runLabsTogether has at least four labs run beside each other unless the command line says how many: most of the time each
+// waits for its containers.
+func runLabsTogether() {
+	const name, together = "test.parallel", 4
+	flag.Parse()
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == name })
+	if !said && runtime.GOMAXPROCS(0) < together {
+		flag.Set(name, strconv.Itoa(together))
+	}
 }
 
 // needEngine returns a client of the engine. Where none answers it skips the test; where MCPHUB_TEST_DOCKER is "required",

@@ -29,9 +29,6 @@ func TestRestartsUnderCallingSessions(t *testing.T) {
 		for _, k := range callers {
 			k.awaitServed(t, "server__add", again)
 		}
-		if d := time.Since(again); d > 5*time.Second {
-			t.Logf("served after %v", d)
-		}
 	}
 	total, cut := 0, 0
 	for _, k := range callers {

@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	hubDir = dir
+	runLabsTogether()
 	status := m.Run()
 	if err := endReaper(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
