@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"regexp"
@@ -185,10 +186,20 @@ func (f *fakeEngine) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// emit sends an event such as "container die" or "container kill 15" to all streams.
+// emit sends an event such as "container die" or "container kill 15" to all streams. A
+// container's has its labels in it.
 func (f *fakeEngine) emit(text, id string) {
+	var labels map[string]string
+	f.set(func() {
+		if b := f.boxes[id]; b != nil {
+			labels = maps.Clone(b.labels)
+		}
+	})
+	f.send(text, id, labels)
+}
+
+func (f *fakeEngine) send(text, id string, attributes map[string]string) {
 	words := strings.SplitN(text, " ", 3)
-	attributes := map[string]string{}
 	if len(words) == 3 && words[1] == "kill" {
 		attributes["signal"] = words[2]
 	}

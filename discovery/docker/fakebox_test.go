@@ -14,7 +14,8 @@ type box struct {
 
 func (b *box) pass(filters map[string]map[string]bool) bool {
 	for label := range filters["label"] {
-		if _, set := b.labels[label]; !set {
+		key, value, exact := strings.Cut(label, "=")
+		if got, set := b.labels[key]; !set || exact && got != value {
 			return false
 		}
 	}
@@ -69,6 +70,7 @@ func (f *fakeEngine) die(id string) {
 }
 
 func (f *fakeEngine) remove(id string) {
+	labels := f.boxes[id].labels
 	f.set(func() { delete(f.boxes, id) })
-	f.emit("container destroy", id)
+	f.send("container destroy", id, labels)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/events"
@@ -147,7 +148,30 @@ func (s *Source) hear(m events.Message, again bool) {
 	case m.Action == events.ActionKill && (signal == "15" || signal == "SIGTERM"):
 		s.lives.tell(m.Actor.ID)
 	}
-	raise(s.flag)
+	if s.mayDeclare(m.Actor.Attributes) {
+		raise(s.flag)
+	} else {
+		raise(s.later)
+	}
+}
+
+// mayDeclare reports whether a container declares servers to this hub, for all that its
+// labels say; they are among the attributes of its events. What other containers do can
+// matter as well, as a server may use the network of one. But it must not make a bunch
+// of events of the start of a server: on a busy engine something always happens.
+func (s *Source) mayDeclare(labels map[string]string) bool {
+	for label := range s.filters["label"] {
+		key, value, exact := strings.Cut(label, "=")
+		if got, set := labels[key]; !set || exact && got != value {
+			return false
+		}
+	}
+	for key := range labels {
+		if _, ours := cutPrefixFold(key, s.options.LabelPrefix+"."); ours {
+			return true
+		}
+	}
+	return false
 }
 
 // raise raises a flag, if it is not up already.

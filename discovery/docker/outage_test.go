@@ -93,9 +93,9 @@ func TestEventsAreCaughtUpWith(t *testing.T) {
 
 // An event that was heard before, and comes again after a list, ends nothing.
 func TestEventsHeardAgain(t *testing.T) {
-	s := &Source{lives: newLives(), flag: make(chan struct{}, 1), later: make(chan struct{}, 1)}
+	s := &Source{options: Options{LabelPrefix: "mcphub"}, lives: newLives(), flag: make(chan struct{}, 1), later: make(chan struct{}, 1)}
 	run, _ := s.lives.present("a", 0)
-	s.hear(events.Message{Type: "container", Action: "die", Actor: events.Actor{ID: "a"}}, true)
+	s.hear(events.Message{Type: "container", Action: "die", Actor: events.Actor{ID: "a", Attributes: map[string]string{"mcphub.enable": "true"}}}, true)
 	select {
 	case <-run.gone:
 		t.Error("an old death was taken for a new one")

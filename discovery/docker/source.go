@@ -23,8 +23,8 @@ type Source struct {
 	lookup  func(ctx context.Context, host string) ([]string, error)
 	lives   *lives
 	err     atomic.Pointer[error]
-	flag    chan struct{} // a container's event has come since the last list
-	later   chan struct{} // a network's
+	flag    chan struct{} // an event has come since the last list, of a container that may declare servers
+	later   chan struct{} // of another container, or a network
 
 	// Owned by Run:
 	news      chan discovery.List

@@ -50,25 +50,6 @@ func TestListsThatAreBehindEvents(t *testing.T) {
 	})
 }
 
-// A container is put into its network before it starts: that must not make its start
-// one of a bunch.
-func TestNetworkEventsMakeNoBunch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFakeEngine(t)
-		w := watch(t, f, nil)
-		w.expect("at start", "nothing")
-		time.Sleep(2 * time.Second)
-		f.emit("network connect", "n")
-		time.Sleep(100 * time.Millisecond)
-		f.start("a", "10.0.0.2")
-		w.expect("at the start", "a: at http://10.0.0.2:80/mcp")
-		f.put("a", "10.0.0.3")
-		f.emit("network connect", "n")
-		time.Sleep(250 * time.Millisecond)
-		w.expect("a network event alone", "a: at http://10.0.0.3:80/mcp")
-	})
-}
-
 func TestCase46_LostEventsAreMadeUpFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeEngine(t)
@@ -116,7 +97,7 @@ func TestUnreadableIsNotDead(t *testing.T) {
 			delete(f.boxes, id)
 			f.raw = []string{fmt.Sprintf(`{"Id":%q,"Names":["/a"],"State":"running","Labels":{"mcphub.enable":"true"},"Ports":7}`, id)}
 		})
-		f.emit("container rename", id)
+		f.send("container rename", id, map[string]string{"mcphub.enable": "true"})
 		w.expect("unreadable", "a: at; stopped: container a has ended; its server is withdrawn unless it comes back soon; "+
 			"a, of container a, is invalid: what the engine says of the container cannot be read: its Ports is a number")
 		if w.gone(before) {
