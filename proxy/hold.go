@@ -41,11 +41,11 @@ func (l *link) serve(session *mcpclient.Session) {
 }
 
 // hold listens to the server until the connection is lost, and returns why. All
-// is closed then.
+// is closed then, or is being closed.
 func (l *link) hold(session *mcpclient.Session) error {
 	var renewing sync.WaitGroup
 	defer renewing.Wait()
-	defer session.Close()
+	defer l.letGo(session)
 	at := l.at
 	defer context.AfterFunc(at.ctx, func() { at.close(session) })()
 	session.Listen()
@@ -53,6 +53,17 @@ func (l *link) hold(session *mcpclient.Session) error {
 	l.wakeVariants()
 	renewing.Go(func() { l.renew(session) })
 	return l.watch(session)
+}
+
+// letGo closes the session. A server that is reached no more may leave the hub's goodbye
+// without an answer, which nothing waits for; a process has to have ended before another
+// is started.
+func (l *link) letGo(session *mcpclient.Session) {
+	if l.overNetwork() {
+		l.hub.closers.Go(session.Close)
+		return
+	}
+	session.Close()
 }
 
 func (l *link) logConnected() {

@@ -169,6 +169,22 @@ func TestRetiredInstanceHasALimit(t *testing.T) {
 	})
 }
 
+// An instance that answers nothing any more, as its network is gone, keeps the hub from
+// nothing.
+func TestRetiredInstanceThatIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDock(t, "a")
+		before := d.hub.view().servers["s"].session
+		d.remotes["a"].vanish()
+		d.drop("a")
+		d.run("b", isUp)
+		d.declare()
+		want(t, "phase", phaseOf(d.hub, "s"), connected)
+		want(t, "a new session", d.hub.view().servers["s"].session != before, true)
+		time.Sleep(time.Minute)
+	})
+}
+
 // A declaration that asks for new connections takes over when it is made; calls in
 // flight may end over the old ones.
 func TestChangedDeclaration(t *testing.T) {
