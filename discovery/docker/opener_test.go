@@ -140,6 +140,7 @@ func TestRealExec(t *testing.T) {
 	}
 	c.End()
 	k.over("the process in container " + at.Name + " ended: exit status 0")
+	k.hears(k.stdout, "bye") // it heard the end, and was heard
 	k.hears(k.stdout, "")
 
 	c, k = exec(lines)

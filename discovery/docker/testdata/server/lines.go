@@ -28,6 +28,7 @@ func lines(deaf bool) {
 			fmt.Println("heard", word)
 		}
 	}
+	fmt.Println("bye")
 	if deaf {
 		select {}
 	}
