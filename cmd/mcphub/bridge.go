@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -57,23 +58,7 @@ const installFlag = "install"
 
 func parseBridge(args []string, stderr io.Writer) (flags map[string]string, command []string, err error) {
 	flags = map[string]string{}
-	set := flag.NewFlagSet("mcphub bridge", flag.ContinueOnError)
-	set.SetOutput(io.Discard)
-	set.Func("listen", "listen at `address` (default :8931)", func(address string) error {
-		host, port, err := net.SplitHostPort(address)
-		if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil {
-			return errors.New("write it as :8931 or 127.0.0.1:8931")
-		}
-		flags["MCPHUB_HOST"], flags["MCPHUB_PORT"] = host, port
-		if host == "" {
-			flags["MCPHUB_HOST"] = "0.0.0.0"
-		}
-		return nil
-	})
-	set.Func(installFlag, "copy this program to `path`, for other containers, and end", func(path string) error {
-		flags[installFlag] = path
-		return nil
-	})
+	set := bridgeFlags(flags)
 	err = set.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -86,6 +71,25 @@ func parseBridge(args []string, stderr io.Writer) (flags map[string]string, comm
 		err = fmt.Errorf("bridge: %w", err)
 	}
 	return flags, set.Args(), err
+}
+
+// bridgeFlags returns the flags of the bridge, which write what they say into a map.
+func bridgeFlags(into map[string]string) *flag.FlagSet {
+	set := flag.NewFlagSet("mcphub bridge", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.Func("listen", "listen at `address` (default :8931)", func(address string) error {
+		host, port, err := net.SplitHostPort(address)
+		if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil {
+			return errors.New("write it as :8931 or 127.0.0.1:8931")
+		}
+		into["MCPHUB_HOST"], into["MCPHUB_PORT"] = cmp.Or(host, "0.0.0.0"), port
+		return nil
+	})
+	set.Func(installFlag, "copy this program to `path`, for other containers, and end", func(path string) error {
+		into[installFlag] = path
+		return nil
+	})
+	return set
 }
 
 // listenAt sets the address to listen at where nothing else says it.

@@ -155,6 +155,11 @@ func TestRealExec(t *testing.T) {
 
 	c, k = exec(lines)
 	k.hears(k.stderr, "ready")
+	o.mu.Lock()
+	if seats := o.runs[keyOf(at)].commands; seats != 1 {
+		t.Errorf("%d commands have a seat while one runs", seats)
+	}
+	o.mu.Unlock()
 	_, err := l.client.ContainerKill(t.Context(), at.Container, client.ContainerKillOptions{Signal: "KILL"})
 	l.must(err)
 	k.over("ended")
@@ -279,6 +284,8 @@ func TestRealAttach(t *testing.T) {
 	k.over("the process itself runs")
 
 	a, k = attach() // it lives on, and what it has said is not said again
+	k.says("complain of nothing")
+	k.hears(k.stderr, "of nothing")
 	k.says("two")
 	k.hears(k.stdout, "heard two")
 

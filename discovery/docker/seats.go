@@ -78,16 +78,7 @@ func (o *Opener) search(ctx context.Context, e *engine, server string, spec disc
 	if done {
 		return
 	}
-	var box struct{ ExecIDs []string }
-	if err := e.ask(ctx, http.MethodGet, "containers/"+at.Container+"/json", nil, nil, &box); err != nil {
-		o.log.Debug("container not searched for what an earlier hub has left", "server", server, "container", at.Name, "err", err)
-	}
-	for _, id := range box.ExecIDs {
-		var found api.ExecInspectResponse
-		err := e.ask(ctx, http.MethodGet, "exec/"+id+"/json", nil, nil, &found)
-		if p := found.ProcessConfig; err != nil || !found.Running || p == nil || !slices.Equal(append([]string{p.Entrypoint}, p.Arguments...), spec.Command) {
-			continue
-		}
+	for _, id := range o.find(ctx, e, spec, at) {
 		o.work.Go(func() {
 			one := left{server, id}
 			pause(o.ctx, graceEOF)
@@ -96,4 +87,20 @@ func (o *Opener) search(ctx context.Context, e *engine, server string, spec disc
 			}
 		})
 	}
+}
+
+// find returns which of the commands that run in a container are a server's.
+func (o *Opener) find(ctx context.Context, e *engine, spec discovery.Spec, at discovery.Instance) (found []string) {
+	var container struct{ ExecIDs []string }
+	if err := e.ask(ctx, http.MethodGet, "containers/"+at.Container+"/json", nil, nil, &container); err != nil {
+		o.log.Debug("container not searched for what an earlier hub has left", "container", at.Name, "err", err)
+	}
+	for _, id := range container.ExecIDs {
+		var one api.ExecInspectResponse
+		err := e.ask(ctx, http.MethodGet, "exec/"+id+"/json", nil, nil, &one)
+		if p := one.ProcessConfig; err == nil && one.Running && p != nil && slices.Equal(append([]string{p.Entrypoint}, p.Arguments...), spec.Command) {
+			found = append(found, id)
+		}
+	}
+	return found
 }

@@ -19,6 +19,8 @@ func lines(deaf bool) {
 		case "exit":
 			status, _ := strconv.Atoi(rest)
 			os.Exit(status)
+		case "complain":
+			fmt.Fprintln(os.Stderr, rest)
 		case "env":
 			fmt.Println(os.Getenv(rest))
 		case "where":
