@@ -57,7 +57,7 @@ func (h *labHub) awaitServed(c *client, id string, b *box) {
 
 // TestCase57_Exec: a command in a container is a server.
 func TestCase57_Exec(t *testing.T) {
-	t.Run("answers, a process for each session, and stderr goes to the log", func(t *testing.T) {
+	t.Run("serves each session", func(t *testing.T) {
 		l := newLab(t)
 		server := l.run(stdioServer("server", byExec, ".isolation=session", ".env.NAME=exec", ".user=65532", ".workdir=/tmp"))
 		hub := l.hub()
@@ -74,7 +74,7 @@ func TestCase57_Exec(t *testing.T) {
 			t.Error("what the command wrote to its standard error is not in the hub's log")
 		}
 	})
-	t.Run("ends with its input, when the hub ends", func(t *testing.T) {
+	t.Run("ends with the hub", func(t *testing.T) {
 		l := newLab(t)
 		server := l.run(stdioServer("server", byExec))
 		hub := l.hub()
@@ -84,7 +84,7 @@ func TestCase57_Exec(t *testing.T) {
 		}
 		eventually(t, labLimit, "the end of the command", func() bool { return len(server.commands()) == 0 })
 	})
-	t.Run("missing: the engine's word is shown", func(t *testing.T) {
+	t.Run("missing", func(t *testing.T) {
 		l := newLab(t)
 		l.serve("neighbour")
 		l.run(stdioServer("server", byExec, ".command=/nowhere/server"))
@@ -93,7 +93,7 @@ func TestCase57_Exec(t *testing.T) {
 		expectText(t, hub.server("server").Error, "the command cannot be run in container "+l.name+"-server: exit status 12", "OCI runtime exec failed")
 		hub.until("neighbour connected", "server "+hub.server("server").State)
 	})
-	t.Run("ignores the end of its input: counted", func(t *testing.T) {
+	t.Run("deaf", func(t *testing.T) {
 		l := newLab(t)
 		server := l.run(stdioServer("server", byExec, ".command=/server deaf", ".isolation=session"))
 		hub := l.hub()

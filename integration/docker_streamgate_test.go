@@ -79,7 +79,7 @@ func (g *streamGate) cut() {
 // TestCase58_StreamsBehindProxies: what a proxy in front of the engine does to the streams of processes is told as that, and
 // is no end of the process.
 func TestCase58_StreamsBehindProxies(t *testing.T) {
-	t.Run("the upgrade is dropped, answered with 200", func(t *testing.T) {
+	t.Run("upgrade answered with 200", func(t *testing.T) {
 		l := newLab(t)
 		gate := l.streamGate(func(g *streamGate) { g.plain = true })
 		l.run(stdioServer("attached", byAttach))
@@ -91,7 +91,7 @@ func TestCase58_StreamsBehindProxies(t *testing.T) {
 		expectText(t, hub.server("attached").Error, "POST /containers/{id}/attach", "drops the upgrade")
 		hub.serves(hub.open("/mcp"), "neighbour", neighbour)
 	})
-	t.Run("calls are refused", func(t *testing.T) {
+	t.Run("refused", func(t *testing.T) {
 		l := newLab(t)
 		gate := l.streamGate(func(g *streamGate) {
 			g.refuse = func(r *http.Request) bool { return r.Method == http.MethodPost || strings.Count(r.URL.Path, "/") > 3 }
@@ -105,7 +105,7 @@ func TestCase58_StreamsBehindProxies(t *testing.T) {
 		expectText(t, hub.server("attached").Error, "GET /containers/{id}/json is refused")
 		hub.serves(hub.open("/mcp"), "neighbour", neighbour)
 	})
-	t.Run("the streams are cut", func(t *testing.T) {
+	t.Run("cut", func(t *testing.T) {
 		l := newLab(t)
 		gate := l.streamGate(nil)
 		attached, run := l.run(stdioServer("attached", byAttach)), l.run(stdioServer("run", byExec))
