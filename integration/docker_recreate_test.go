@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The cases of containers that get another name, are made anew, or are one of several of their service.
@@ -62,18 +63,18 @@ func (l *lab) service(name, number string, labels ...string) spec {
 }
 
 // recreate makes a container anew as Compose does: the new one, with a name for a while, then the end of the old one.
-func (b *box) recreate(s spec) *box {
+func (b *box) recreate(s spec) (*box, life) {
 	l := b.lab
 	l.t.Helper()
 	name := strings.TrimPrefix(b.name, l.name+"-")
 	s.Name = ""
 	s.FullName = b.id[:12] + "_" + b.name
 	made := l.create(s)
-	b.stop()
+	end := b.stop()
 	b.remove()
 	made.rename(name)
 	made.start()
-	return made
+	return made, end
 }
 
 func TestCase12_RecreatedWithAnotherGroup(t *testing.T) {
@@ -86,7 +87,9 @@ func TestCase12_RecreatedWithAnotherGroup(t *testing.T) {
 	c := hub.open("/mcp")
 	heard := c.listen(t)
 	ids := hub.watchIDs()
-	made := server.recreate(l.service("files", "1", ".group=after").on(n))
+	calls := startCaller(t, hub.open("/mcp"), false, "files__add", "neighbour__add")
+	calls.awaitServed(t, "files__add", time.Now())
+	made, end := server.recreate(l.service("files", "1", ".group=after").on(n))
 	eventually(t, labLimit, "the new container to answer", func() bool { return hub.asks(c, "files") == made.id[:12] })
 	hub.until("files connected", "neighbour connected")
 	if got, want := ids(), []string{"files", "neighbour"}; !slices.Equal(got, want) {
@@ -96,6 +99,9 @@ func TestCase12_RecreatedWithAnotherGroup(t *testing.T) {
 		t.Errorf("groups: got %q, want %q", got, want)
 	}
 	expectServers(t, hub.open("/mcp/group/after"), "files")
+	calls.awaitServed(t, "files__add", time.Now())
+	calls.stop()
+	calls.checkBut(t, end.began, end.died)
 	expectNothing(t, heard)
 }
 
@@ -108,7 +114,7 @@ func TestCase13_PortChangedByALabel(t *testing.T) {
 	heard := c.listen(t)
 	edited := l.service("files", "1", ".port=9090")
 	edited.Env = []string{"PORTS=9090"}
-	made := server.recreate(edited)
+	made, _ := server.recreate(edited)
 	eventually(t, labLimit, "the new container to answer", func() bool { return hub.asks(c, "files") == made.id[:12] })
 	hub.until("files connected")
 	expectNothing(t, heard)
