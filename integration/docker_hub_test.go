@@ -7,13 +7,11 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
-	apinetwork "github.com/moby/moby/api/types/network"
 	"github.com/testcontainers/testcontainers-go"
 )
 
@@ -49,7 +47,7 @@ func (l *lab) containedHub(n *testcontainers.DockerNetwork, env ...string) *labH
 // hubBox starts the hub's image as a spec says, which need not name what is the same for all.
 func (l *lab) hubBox(s spec) *labHub {
 	l.t.Helper()
-	s.Image, s.Expose, s.Edit = l.image(hubImage), []string{"7070/tcp"}, l.mapped("7070/tcp", s.Edit)
+	s.Image, s.Expose, s.Publish = l.image(hubImage), []string{}, []string{"7070/tcp"}
 	if s.Name == "" {
 		s.Name = "hub"
 	}
@@ -58,19 +56,6 @@ func (l *lab) hubBox(s spec) *labHub {
 	hub := &labHub{t: l.t, box: b}
 	hub.locate()
 	return hub
-}
-
-// mapped publishes a container's port at one of this machine that is free. The engine's own choice may be taken: it is
-// among those that are given to who dials.
-func (l *lab) mapped(port string, edit func(*container.Config, *container.HostConfig)) func(*container.Config, *container.HostConfig) {
-	l.t.Helper()
-	at := []apinetwork.PortBinding{{HostPort: strconv.Itoa(freePort(l.t))}}
-	return func(config *container.Config, host *container.HostConfig) {
-		host.PortBindings = apinetwork.PortMap{apinetwork.MustParsePort(port): at}
-		if edit != nil {
-			edit(config, host)
-		}
-	}
 }
 
 // socket gives a container the engine's socket, and its user the group that may use it.
