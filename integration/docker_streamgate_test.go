@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -76,6 +77,17 @@ func (g *streamGate) cut() {
 	g.streams = nil
 }
 
+// allowedByReadme returns what a socket proxy lets through with the flags that the README names, by method.
+func allowedByReadme(t *testing.T) map[string]*regexp.Regexp {
+	t.Helper()
+	allowed := map[string]*regexp.Regexp{http.MethodHead: regexp.MustCompile(`^/_ping$`)}
+	for flag := range strings.FieldsSeq(readmeBlock(t, "allow:stdio", "text")) {
+		method, expression, _ := strings.Cut(strings.TrimPrefix(flag, "-allow"), "=")
+		allowed[method] = regexp.MustCompile("^(" + expression + ")$")
+	}
+	return allowed
+}
+
 // TestCase58_StreamsBehindProxies: what a proxy in front of the engine does to the streams of processes is told as that, and
 // is no end of the process.
 func TestCase58_StreamsBehindProxies(t *testing.T) {
@@ -104,6 +116,25 @@ func TestCase58_StreamsBehindProxies(t *testing.T) {
 		expectText(t, hub.server("run").Error, "POST /containers/{id}/exec is refused", "forbidden by the gate", "allow it where the socket is guarded", "mcphub bridge")
 		expectText(t, hub.server("attached").Error, "GET /containers/{id}/json is refused")
 		hub.serves(hub.open("/mcp"), "neighbour", neighbour)
+	})
+	t.Run("only what the README says is allowed", func(t *testing.T) {
+		l := newLab(t)
+		allowed := allowedByReadme(t)
+		gate := l.streamGate(func(g *streamGate) {
+			g.refuse = func(r *http.Request) bool {
+				expression := allowed[r.Method]
+				return expression == nil || !expression.MatchString(r.URL.Path)
+			}
+		})
+		attached, run := l.run(stdioServer("attached", byAttach)), l.run(stdioServer("run", byExec))
+		for range 2 { // the second hub has to restart the attached process
+			hub := l.hub("DOCKER_HOST=" + gate.host)
+			hub.until("attached connected", "run connected")
+			c := hub.open("/mcp")
+			hub.serves(c, "attached", attached)
+			hub.serves(c, "run", run)
+			hub.Kill()
+		}
 	})
 	t.Run("cut", func(t *testing.T) {
 		l := newLab(t)
