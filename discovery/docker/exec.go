@@ -86,13 +86,16 @@ func (o *Opener) create(ctx context.Context, e *engine, spec discovery.Spec, at 
 // End closes the command's input and waits for it to end. One that does not is watched
 // from then on.
 func (c *Command) End() {
-	c.end(graceEOF)
+	passed := c.end(graceEOF)
 	c.engine.close()
-	if c.remains {
-		c.opener.work.Go(func() { c.opener.keep(left{c.server, c.id}, c.at) })
-		return
+	switch {
+	case !c.remains:
+		c.opener.leaveSeat(c.at)
+	case passed:
+		c.opener.keep(left{c.server, c.id}, c.at)
+	default: // the connection was cut, by which the input ends too
+		c.opener.expect(left{c.server, c.id}, c.at)
 	}
-	c.opener.leaveSeat(c.at)
 }
 
 // inquire finds out what has become of the command when nothing more comes of it.

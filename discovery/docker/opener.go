@@ -109,7 +109,7 @@ func (o *Opener) with(ctx context.Context, do func(*engine) error) (*engine, err
 	for {
 		e, err := connect(ctx, o.host, version, o.dial)
 		if err != nil {
-			return nil, o.explain("", err)
+			return nil, o.explain("HEAD /_ping", err)
 		}
 		if err = do(e); err == nil {
 			return e, nil

@@ -34,7 +34,20 @@ func (o *Opener) leaveSeat(at discovery.Instance) {
 	}
 }
 
-// keep watches a command that runs without a session until it has ended. It has a seat.
+// expect gives a command, which has a seat, its time to end, and keeps it then.
+func (o *Opener) expect(one left, at discovery.Instance) {
+	o.work.Go(func() {
+		pause(o.ctx, graceEOF)
+		if o.ctx.Err() != nil || !o.running(one, at) {
+			o.leaveSeat(at)
+			return
+		}
+		o.keep(one, at)
+	})
+}
+
+// keep tells of a command, which has a seat, that runs without a session, and watches it
+// until it has ended.
 func (o *Opener) keep(one left, at discovery.Instance) {
 	o.log.Warn("process in a container ignores the end of its input, and from outside nothing else ends it; restart the container, or use mcphub bridge in it",
 		"server", one.server, "container", at.Name, "exec", one.exec)
@@ -43,15 +56,17 @@ func (o *Opener) keep(one left, at discovery.Instance) {
 		r.left = append(r.left, one)
 	}
 	o.mu.Unlock()
-	for o.ctx.Err() == nil && o.running(one, at) {
-		pause(o.ctx, lookEvery)
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if r := o.runs[keyOf(at)]; r != nil {
-		r.left = slices.DeleteFunc(r.left, func(l left) bool { return l == one })
-		r.commands--
-	}
+	o.work.Go(func() {
+		for o.ctx.Err() == nil && o.running(one, at) {
+			pause(o.ctx, lookEvery)
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if r := o.runs[keyOf(at)]; r != nil {
+			r.left = slices.DeleteFunc(r.left, func(l left) bool { return l == one })
+			r.commands--
+		}
+	})
 }
 
 // running reports whether a command is not known to have ended.
@@ -79,13 +94,9 @@ func (o *Opener) search(ctx context.Context, e *engine, server string, spec disc
 		return
 	}
 	for _, id := range o.find(ctx, e, spec, at) {
-		o.work.Go(func() {
-			one := left{server, id}
-			pause(o.ctx, graceEOF)
-			if o.ctx.Err() == nil && o.running(one, at) && o.takeSeat(at) == nil {
-				o.keep(one, at)
-			}
-		})
+		if o.takeSeat(at) == nil {
+			o.expect(left{server, id}, at)
+		}
 	}
 }
 

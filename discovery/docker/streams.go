@@ -57,16 +57,19 @@ func (s *streams) Fate() string {
 }
 
 // end closes the input, gives the process so long to end, and then closes the connection.
-func (s *streams) end(patience time.Duration) {
+// It reports whether all that time has passed.
+func (s *streams) end(patience time.Duration) (passed bool) {
 	_ = s.conn.CloseWrite() // fails where it is closed already
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	select {
 	case <-s.over:
 	case <-late.C:
+		passed = true
 	}
 	_ = s.conn.Close()
 	_ = s.stdout.Close() // else what nobody reads would be waited for
 	_ = s.stderr.Close()
 	<-s.over
+	return passed
 }
