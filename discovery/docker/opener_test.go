@@ -3,30 +3,22 @@ package docker
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
-	api "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"mcphub/discovery"
 )
 
 // opener returns an Opener that the lab's test closes.
-func (l *lab) opener(edit func(*Options)) *Opener {
+func (l *lab) opener() *Opener {
 	l.t.Helper()
-	options := Options{Log: slog.New(slog.DiscardHandler)}
-	if edit != nil {
-		edit(&options)
-	}
-	o := NewOpener(options)
+	o := NewOpener(Options{Log: slog.New(slog.DiscardHandler)})
 	l.t.Cleanup(o.Close)
 	return o
 }
@@ -38,17 +30,6 @@ func (s *seen) runsCommands(name string) discovery.Instance {
 	s.run(name, nil)
 	s.until(name + ": at IP:8080/mcp")
 	return s.instance(name)
-}
-
-// runsLines starts a container whose own process answers lines.
-func (l *lab) runsLines(name, mode string, edit func(*api.Config, *api.HostConfig)) {
-	l.t.Helper()
-	l.run(name, func(c *api.Config, h *api.HostConfig) {
-		c.Cmd, c.OpenStdin = []string{mode}, true
-		if edit != nil {
-			edit(c, h)
-		}
-	}, ".transport=stdio")
 }
 
 // talk is a conversation with a process.
@@ -118,7 +99,7 @@ func TestRealExec(t *testing.T) {
 	l := newLab(t)
 	s := l.watch(nil)
 	at := s.runsCommands("a")
-	o := l.opener(nil)
+	o := l.opener()
 	lines := discovery.Spec{Command: []string{"/server", "lines"}, Env: map[string]string{"WORD": "a b"}, Dir: "/proc", User: "65532"}
 
 	exec := func(spec discovery.Spec) (*Command, *talk) {
@@ -178,7 +159,7 @@ func TestRealDeafCommand(t *testing.T) {
 	l := newLab(t)
 	s := l.watch(nil)
 	at := s.runsCommands("a")
-	o := l.opener(nil)
+	o := l.opener()
 	deaf := discovery.Spec{Command: []string{"/server", "deaf"}}
 	c, err := o.Exec(t.Context(), "a", deaf, at)
 	l.must(err)
@@ -193,7 +174,7 @@ func TestRealDeafCommand(t *testing.T) {
 	}
 
 	// Another hub, of which nobody knows that it is there, finds it.
-	later := l.opener(nil)
+	later := l.opener()
 	c, err = later.Exec(t.Context(), "a", deaf, at)
 	l.must(err)
 	converse(t, c.streams)
@@ -229,7 +210,7 @@ func TestRealPausedStreams(t *testing.T) {
 	l := newLab(t)
 	s := l.watch(nil)
 	at := s.runsCommands("a")
-	o := l.opener(nil)
+	o := l.opener()
 	spec := discovery.Spec{Command: []string{"/server", "lines"}}
 	c, err := o.Exec(t.Context(), "a", spec, at)
 	l.must(err)
@@ -257,102 +238,4 @@ func TestRealPausedStreams(t *testing.T) {
 	converse(t, late.streams)
 	late.End()
 	c.End()
-}
-
-func TestRealAttach(t *testing.T) {
-	l := newLab(t)
-	l.runsLines("a", "lines", nil)
-	l.runsLines("terminal", "lines", func(c *api.Config, _ *api.HostConfig) { c.Tty = true })
-	l.runsLines("closed", "lines", func(c *api.Config, _ *api.HostConfig) { c.OpenStdin, c.Cmd = false, []string{"deaf"} })
-	s := l.watch(nil)
-	s.until("a: stdio attach to LAB-a; closed: stdio attach to LAB-closed; terminal: stdio attach to LAB-terminal")
-	o := l.opener(nil)
-
-	attach := func() (*Attachment, *talk) {
-		t.Helper()
-		a, err := o.Attach(t.Context(), s.instance("a"))
-		l.must(err)
-		return a, converse(t, a.streams)
-	}
-	a, k := attach()
-	k.says("one")
-	k.hears(k.stdout, "heard one")
-	_, err := o.Attach(t.Context(), s.instance("a"))
-	wantError(t, err, "is attached to already")
-	a.End()
-	k.hears(k.stdout, "")
-	k.over("the process itself runs")
-
-	a, k = attach() // it lives on, and what it has said is not said again
-	k.says("complain of nothing")
-	k.hears(k.stderr, "of nothing")
-	k.says("two")
-	k.hears(k.stdout, "heard two")
-
-	_, err = o.Attach(t.Context(), s.instance("terminal"))
-	wantError(t, err, "has a terminal", "take tty: true away")
-	_, err = o.Attach(t.Context(), s.instance("closed"))
-	wantError(t, err, "set stdin_open: true")
-
-	// It was there before: it is restarted when it refuses, once.
-	first := s.instance("a")
-	l.must(a.Restart(t.Context()))
-	k.over("ended")
-	a.End()
-	s.over(first)
-	for s.last = <-s.lists; len(s.last.Servers[0].Instances) == 0 || s.instance("a").Same(first); s.last = <-s.lists {
-	}
-	a, k = attach()
-	wantError(t, a.Restart(t.Context()), "has been restarted for that already")
-	k.says("three")
-	k.hears(k.stdout, "heard three")
-	a.End()
-	a, k = attach()
-	wantError(t, a.Restart(t.Context()), "has been restarted for that already")
-	k.says("exit 3")
-	k.over("the process in container " + s.instance("a").Name + " ended: exit status 3")
-	a.End()
-}
-
-// Whoever guards the engine's socket is named as what is in the way, with the call and
-// what would mend it.
-func TestRefusedStreams(t *testing.T) {
-	for _, test := range []struct {
-		refused string
-		status  int
-		want    []string
-	}{
-		{"/exec", http.StatusForbidden, []string{"POST /containers/{id}/exec is refused (status 403: no)", "allow it where the socket is guarded, or run the server behind mcphub bridge"}},
-		{"/start", http.StatusMethodNotAllowed, []string{"POST /exec/{id}/start is refused", "status 405: no"}},
-		{"/start", http.StatusOK, []string{"POST /exec/{id}/start", "the proxy in front of Docker drops the upgrade", "wollomatic/socket-proxy"}},
-		{"/containers/x/json", http.StatusForbidden, []string{"GET /containers/{id}/json is refused"}},
-		{"/attach", http.StatusForbidden, []string{"POST /containers/{id}/attach is refused"}},
-	} {
-		engine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Api-Version", "1.41")
-			switch {
-			case strings.HasSuffix(r.URL.Path, test.refused):
-				w.WriteHeader(test.status)
-				_, _ = io.WriteString(w, "no")
-			case strings.HasSuffix(r.URL.Path, "/exec"):
-				_, _ = io.WriteString(w, `{"Id":"e"}`)
-			case strings.HasSuffix(r.URL.Path, "/containers/x/json"):
-				_, _ = io.WriteString(w, `{"Config":{"OpenStdin":true},"State":{"Running":true}}`)
-			}
-		}))
-		o := NewOpener(Options{Host: "tcp://" + strings.TrimPrefix(engine.URL, "http://"), Log: slog.New(slog.DiscardHandler)})
-		at := discovery.Instance{Container: "x", Name: "x"}
-		var err error
-		if strings.Contains(strings.Join(test.want, ""), "/containers/{id}/exec") || strings.Contains(test.want[0], "/start") {
-			_, err = o.Exec(t.Context(), "x", discovery.Spec{Command: []string{"run"}}, at)
-		} else {
-			_, err = o.Attach(t.Context(), at)
-		}
-		wantError(t, err, test.want...)
-		if !errors.Is(err, ErrOutOfReach) {
-			t.Errorf("%v is not %v", err, ErrOutOfReach)
-		}
-		o.Close()
-		engine.Close()
-	}
 }
