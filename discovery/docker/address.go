@@ -189,6 +189,15 @@ func (s *surroundings) owner(c container) container {
 	return c
 }
 
+// lender returns the id of the container whose network c uses, if a URL leads there and
+// it is another one.
+func (s *surroundings) lender(c container, url string) string {
+	if owner := s.owner(c); url != "" && owner.id != c.id {
+		return owner.id
+	}
+	return ""
+}
+
 // addresses lists the networks in which the container has an address now.
 func (c container) addresses() (found []network) {
 	for _, n := range c.networks {

@@ -115,7 +115,7 @@ func (d *draft) assess(one *claim, now present) error {
 		one.absence = absence
 		return nil
 	}
-	d.lives.declared(c.id)
+	d.lives.declared(c.id, d.around.lender(c, url))
 	one.instance = &discovery.Instance{
 		Container: c.id, Name: c.name, Image: c.image, Run: now.run, URL: url, Gone: now.gone,
 		Booting:  c.health == "",

@@ -8,8 +8,8 @@ import (
 
 // box is a container of the fake engine.
 type box struct {
-	id, name, state, status, ip string
-	labels                      map[string]string
+	id, name, state, status, ip, mode string
+	labels                            map[string]string
 }
 
 func (b *box) pass(filters map[string]map[string]bool) bool {
@@ -30,6 +30,7 @@ func (b *box) pass(filters map[string]map[string]bool) bool {
 func (b *box) json() string {
 	text, _ := json.Marshal(map[string]any{
 		"Id": b.id, "Names": []string{"/" + b.name}, "Image": "image", "State": b.state, "Status": b.status, "Labels": b.labels,
+		"HostConfig":      map[string]any{"NetworkMode": b.mode},
 		"Ports":           []map[string]any{{"PrivatePort": 80, "Type": "tcp"}},
 		"NetworkSettings": map[string]any{"Networks": map[string]any{"bridge": map[string]any{"NetworkID": "n", "IPAddress": b.ip}}},
 	})

@@ -56,6 +56,37 @@ func TestRestartAtTheSameAddress(t *testing.T) {
 	})
 }
 
+// A server in another container's network is at that one's address, which is over when
+// that one has ended. It may go on by itself, at no address.
+func TestLenderOfANetworkEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeEngine(t)
+		lender := f.put("lender", "10.0.0.2")
+		f.set(func() { f.boxes[lender].labels = nil })
+		guest := f.put("guest", "", "mcphub.port=90")
+		f.set(func() { f.boxes[guest].mode = "container:" + lender })
+		w := watch(t, f, nil)
+		w.expect("at start", "guest: at http://10.0.0.2:90/mcp")
+		first := w.instance()
+		hold := make(chan struct{})
+		f.set(func() { f.hold = hold }) // no list can tell
+		f.die(lender)
+		if !w.gone(first) {
+			t.Error("the address is used although its container has ended")
+		}
+		f.set(func() { f.hold = nil })
+		close(hold)
+		f.set(func() { f.boxes[lender].state, f.boxes[lender].ip = running, "10.0.0.2" })
+		f.emit("container start", lender)
+		time.Sleep(time.Second)
+		w.expect("it is back", "guest: at http://10.0.0.2:90/mcp")
+		second := w.instance()
+		if second.Same(first) || w.gone(second) {
+			t.Errorf("first %+v, second %+v", first, second)
+		}
+	})
+}
+
 func TestSignals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, w, id := watchOne(t)

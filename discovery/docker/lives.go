@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"sync"
 	"time"
 )
@@ -20,6 +21,7 @@ type life struct {
 	run     int
 	gone    chan struct{} // of the run; nil: it has none now
 	ready   bool          // an instance of the run has been declared
+	lender  string        // the container whose network its servers are reached in; empty: its own
 	ended   int           // the clock when it last ended
 	endings []time.Time   // of the last minute, oldest first
 	told    time.Time     // when the run was told to stop; zero: it was not
@@ -49,6 +51,18 @@ func (l *lives) end(id string) {
 	l.clock++
 	one.ended = l.clock
 	one.stop(time.Now())
+	l.strand(id)
+}
+
+// strand ends the runs of those who use the network of a container that has ended: the
+// address was that one's, and whoever stays behind is not there any more. l.mu is held.
+func (l *lives) strand(lender string) {
+	for _, one := range l.runs {
+		if one.lender == lender && one.gone != nil {
+			one.ended = l.clock
+			one.stop(time.Now())
+		}
+	}
 }
 
 // stop ends the present run.
@@ -119,12 +133,13 @@ func (l *lives) present(id string, since int) (present, bool) {
 	return p, true
 }
 
-// declared notes that the container's run has an instance now.
-func (l *lives) declared(id string) {
+// declared notes that the container's run has an instance now, which is reached in the
+// network of another container if there is a lender.
+func (l *lives) declared(id, lender string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if one := l.runs[id]; one != nil && one.gone != nil {
-		one.ready = true
+		one.ready, one.lender = true, cmp.Or(lender, one.lender)
 	}
 }
 
@@ -137,19 +152,19 @@ func (l *lives) crashing(id string) bool {
 }
 
 // settle ends the runs of the containers that are not among those that a list shows
-// alive, and forgets what is long over.
+// alive, or whose lender is not, and forgets what is long over.
 func (l *lives) settle(alive map[string]bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	for id, one := range l.runs {
-		if alive[id] {
+		if alive[id] && (one.lender == "" || alive[one.lender]) {
 			continue
 		}
 		if one.gone != nil {
 			one.stop(now)
 		}
-		if len(one.recent(now)) == 0 {
+		if !alive[id] && len(one.recent(now)) == 0 {
 			delete(l.runs, id)
 		}
 	}
