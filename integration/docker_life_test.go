@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,13 @@ func TestCase02_StartedAfterTheHub(t *testing.T) {
 	late := l.serve("late")
 	awaitMethod(t, heard, toolsChanged, labLimit)
 	hub.serves(c, "late", late)
+	if _, err := c.call(t.Context(), "late__extra", map[string]any{"on": true}); err != nil {
+		t.Fatal(err)
+	}
+	awaitMethod(t, heard, toolsChanged, labLimit)
+	if names, err := c.tools(t.Context()); err != nil || !slices.Contains(names, "late__more") {
+		t.Errorf("tools after the server added one: got %q, %v; want late__more among them", names, err)
+	}
 }
 
 func TestCase03_Stopped(t *testing.T) {

@@ -105,15 +105,15 @@ func TestCase12_RecreatedWithAnotherGroup(t *testing.T) {
 	expectNothing(t, heard)
 }
 
-func TestCase13_PortChangedByALabel(t *testing.T) {
+func TestCase13_PortAndPathChangedByLabels(t *testing.T) {
 	l := newLab(t)
 	hub := l.hub()
 	server := l.run(l.service("files", "1", ".port=8080"))
 	hub.until("files connected")
 	c := hub.open("/mcp")
 	heard := c.listen(t)
-	edited := l.service("files", "1", ".port=9090")
-	edited.Env = []string{"PORTS=9090"}
+	edited := l.service("files", "1", ".port=9090", ".path=/other")
+	edited.Env = []string{"PORTS=9090", "ENDPOINT=/other"}
 	made, _ := server.recreate(edited)
 	eventually(t, labLimit, "the new container to answer", func() bool { return hub.asks(c, "files") == made.id[:12] })
 	hub.until("files connected")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -17,7 +16,7 @@ import (
 
 // socketProxy stands before the engine's socket, as wollomatic/socket-proxy does: it lets through what ALLOW matches, a
 // regular expression for METHOD and path, answers the rest with 403, and writes each call to its log with the verdict.
-// It listens on port 2375 and speaks to SOCKET, /var/run/docker.sock.
+// It listens on port 2375.
 func socketProxy() error {
 	allowed, err := regexp.Compile(os.Getenv("ALLOW"))
 	if err != nil {
@@ -72,12 +71,11 @@ func comesFrom(r *http.Request, name string) bool {
 
 // serveSocket passes on what is allowed.
 func serveSocket(allowed func(*http.Request) bool) error {
-	socket := cmp.Or(os.Getenv("SOCKET"), "/var/run/docker.sock")
 	proxy := &httputil.ReverseProxy{
 		FlushInterval: -1, // an event is passed on when it comes
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "engine"}) },
 		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
+			return new(net.Dialer).DialContext(ctx, "unix", "/var/run/docker.sock")
 		}},
 	}
 	return http.ListenAndServe(":2375", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -33,7 +33,6 @@ func newServer(since time.Time) *server {
 	mcp.AddTool(s.Server, &mcp.Tool{Name: "strangers", Description: "Says how many requests were meant for another server."}, s.countStrangers)
 	mcp.AddTool(s.Server, &mcp.Tool{Name: "extra", Description: "Adds a tool, or takes it away again."}, s.extra)
 	mcp.AddTool(s.Server, &mcp.Tool{Name: "listening", Description: "Says when it began to listen, in nanoseconds of Unix time."}, s.listening)
-	mcp.AddTool(s.Server, &mcp.Tool{Name: "crash", Description: "Ends the process."}, crash)
 	return s
 }
 
@@ -116,9 +115,4 @@ func (s *server) extra(_ context.Context, _ *mcp.CallToolRequest, in presence) (
 		s.Server.RemoveTools("more")
 	}
 	return text("changed"), nil, nil
-}
-
-func crash(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
-	os.Exit(1)
-	return nil, nil, nil
 }
