@@ -6,39 +6,54 @@ import (
 	"mcphub/proxy/jsonrpc"
 )
 
-// childIdle is how long a client's own process is kept without a call.
-const childIdle = 10 * time.Minute
+// childIdle is how long a client's own process is kept without a call. Where clients
+// find no place for theirs, a tenth of that will do.
+const (
+	childIdle = 10 * time.Minute
+	crowded   = 10
+)
 
 // stay returns when the process of a visit is to end: it has ended by itself, or
 // the client has had no use for it for so long that it is forgotten. The next call
 // opens another.
 func (p *peer) stay(v *visit) {
-	look := time.NewTimer(p.hub.options.ChildIdle)
+	idle, soon := p.hub.options.ChildIdle, p.hub.options.ChildIdle/crowded
+	look := time.NewTimer(soon)
 	defer look.Stop()
+	var wanted <-chan struct{} // its place; nil while the client may have use for it soon
 	for {
+		limit := idle
 		select {
 		case <-v.session.Done():
 			return
+		case <-wanted:
+			limit = soon
 		case <-look.C:
 		}
-		wanted := p.forgetIdle(v)
-		if wanted <= 0 {
-			v.link.log.Info("process of a client ended for want of calls", "idle", p.hub.options.ChildIdle)
+		left := p.forgetIdle(v, limit)
+		wanted = nil
+		switch {
+		case left <= 0:
+			v.link.log.Info("process of a client ended for want of calls", "idle", limit)
 			return
+		case limit == idle && left <= idle-soon:
+			wanted = v.link.crowded
+		default:
+			left = min(left, soon)
 		}
-		look.Reset(wanted)
+		look.Reset(left)
 	}
 }
 
-// forgetIdle forgets a visit that has been idle for long, so that no call gets it
+// forgetIdle forgets a visit that has been idle for a time, so that no call gets it
 // any more. It returns how much longer it is wanted.
-func (p *peer) forgetIdle(v *visit) time.Duration {
+func (p *peer) forgetIdle(v *visit, limit time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.holdsOpen(v) {
 		return p.hub.options.ChildIdle
 	}
-	if wanted := time.Until(v.used.Add(p.hub.options.ChildIdle)); wanted > 0 {
+	if wanted := time.Until(v.used.Add(limit)); wanted > 0 {
 		return wanted
 	}
 	if id := v.link.server.ID; p.visits[id] == v {

@@ -171,3 +171,32 @@ func TestTooManyProcesses(t *testing.T) {
 	f.awaitPlaces("srv", maxChildren-1)
 	equal(t, "then", last.result(`tools/call {"name":"srv__do"}`), `{"content":[]}`)
 }
+
+// TestIdleProcessGivesWay has more clients use a server than it may have processes:
+// one that its client has not used for a while gives way, and no other does.
+func TestIdleProcessGivesWay(t *testing.T) {
+	t.Parallel()
+	server := offering("srv", overStdio, "do")
+	server.isolation = "session"
+	f := newFleet(t, server)
+	f.hub.options.ChildIdle = 3 * patience
+	const do = `tools/call {"name":"srv__do"}`
+	for i := range maxChildren {
+		equal(t, "one of many", f.connect("/mcp", fmt.Sprintf("c%d", i), `{}`).result(do), `{"content":[]}`)
+	}
+	last := f.connect("/mcp", "last", `{}`)
+	deadline, refused := time.Now().Add(patience), 0
+	for ; ; time.Sleep(100 * time.Millisecond) {
+		got := last.post(request(do))
+		text := got.text()
+		if got.status == http.StatusOK {
+			break
+		}
+		if refused++; got.status != http.StatusServiceUnavailable || time.Now().After(deadline) {
+			t.Fatalf("after %d tries: HTTP %d %s", refused, got.status, text)
+		}
+	}
+	if refused == 0 {
+		t.Error("there was a place at once")
+	}
+}

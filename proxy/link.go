@@ -51,6 +51,7 @@ type link struct {
 	children atomic.Int32  // processes of client sessions
 	strays   atomic.Int64  // messages that nobody waited for, of all sessions
 	refusals chan struct{} // a place for each refusal under way
+	crowded  chan struct{} // a client finds no place for its process; see stay
 	shared   audience      // the clients that share the session
 	wanted   chan struct{} // a declaration has come to be listed for
 	wishes   wishes        // the declarations to list for
@@ -73,8 +74,8 @@ func newLink(ctx context.Context, h *Hub, server discovery.Server) *link {
 		dial: h.dial, moved: make(chan struct{}, 1), lost: time.Now(),
 		nudges: make(chan struct{}, 1), needs: make(chan struct{}, 1),
 		suspects: make(chan struct{}, 1), stale: make(chan struct{}, 1),
-		refusals: make(chan struct{}, maxRefusals),
-		wanted:   make(chan struct{}, 1), varied: map[*declaration]bool{},
+		refusals: make(chan struct{}, maxRefusals), crowded: make(chan struct{}),
+		wanted: make(chan struct{}, 1), varied: map[*declaration]bool{},
 	}
 	l.ctx, l.stop = context.WithCancel(ctx)
 	l.lineup.Store(new(lineup))

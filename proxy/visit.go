@@ -8,15 +8,9 @@ import (
 
 	"mcphub/proxy/jsonrpc"
 	"mcphub/proxy/mcpclient"
-	"mcphub/proxy/mcpserver"
 )
 
 // The processes of one server for clients that each have their own.
-const (
-	maxChildren    = 16 // unless the hub is told otherwise
-	maxInContainer = 7  // in each; the hub's own session makes them eight
-)
-
 // visit is a client's own session at one server. It is opened on first use.
 type visit struct {
 	link   *link
@@ -139,7 +133,7 @@ func (p *peer) startVisit(l *link) (*visit, error) {
 		return nil, err
 	}
 	if !l.takePlace() {
-		return nil, &mcpserver.BusyError{Reason: fmt.Sprintf("server %q runs a process for each client, and %d run already", l.server.ID, l.maxChildren()), RetryAfter: 5 * time.Second}
+		return nil, l.full()
 	}
 	ctx, cancel := context.WithCancel(at.ctx)
 	at.sessions.Add(1)
@@ -183,30 +177,6 @@ func unopened(err error) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %v", mcpclient.ErrNotSent, err)
-}
-
-// takePlace reports whether a session beside the hub's own may be opened: over
-// stdio it is a process. What it takes is to be given back.
-func (l *link) takePlace() bool {
-	if l.overNetwork() || l.children.Add(1) <= int32(l.maxChildren()) {
-		return true
-	}
-	l.children.Add(-1)
-	return false
-}
-
-// maxChildren returns how many such processes there may be.
-func (l *link) maxChildren() int {
-	if l.server.Spec.InContainer {
-		return maxInContainer * max(1, len(l.lineup.Load().all))
-	}
-	return l.hub.options.Children
-}
-
-func (l *link) leavePlace() {
-	if !l.overNetwork() {
-		l.children.Add(-1)
-	}
 }
 
 // dial opens a session at a server in the client's name, as the client has set it
