@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -109,10 +110,11 @@ func TestQuestionOfATask(t *testing.T) {
 	client.create("a__", "t")
 	client.create("a__", "u")
 	answers := map[string]chan *answer{"t": make(chan *answer, 1), "u": make(chan *answer, 1)}
+	var calls sync.WaitGroup
 	for id, got := range answers {
-		go func() {
+		calls.Go(func() {
 			got <- client.post(strings.Replace(request(`tasks/result {"taskId":"%s"}`, id), `"id":1`, `"id":"`+id+`"`, 1))
-		}()
+		})
 		s.await("tasks/result", 0, func(m message) bool {
 			text, _ := m.Text(jsonrpc.TaskID)
 			return m.Method == "tasks/result" && text == id
@@ -127,4 +129,8 @@ func TestQuestionOfATask(t *testing.T) {
 	case <-time.After(patience):
 		t.Error("the client was not asked")
 	}
+	for id := range answers { // that no call is left to a client that is gone
+		client.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"` + id + `"}}`)
+	}
+	calls.Wait()
 }
