@@ -164,8 +164,11 @@ func (o Options) checkHost() error {
 	if o.Host != "" {
 		variable, host = "MCPHUB_DOCKER_HOST", o.Host
 	}
-	if strings.HasPrefix(host, "ssh://") {
+	switch scheme, rest, _ := strings.Cut(host, "://"); scheme {
+	case "ssh":
 		return fmt.Errorf("%s: ssh:// needs a program that the hub does not have; take tcp:// with TLS (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH), or a socket proxy", variable)
+	case "http", "https":
+		return fmt.Errorf("%s: %s:// is no way to an engine; write tcp://%s", variable, scheme, rest)
 	}
 	c, err := newClient(o.Host, "", nil, nil)
 	if err != nil {

@@ -115,6 +115,7 @@ func TestNewRefusesMistakes(t *testing.T) {
 	}{
 		{Options{}, "DOCKER_HOST: ssh:// needs a program that the hub does not have; take tcp:// with TLS (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH), or a socket proxy"},
 		{Options{Host: "ssh://x"}, "MCPHUB_DOCKER_HOST: ssh:// needs a program that the hub does not have; take tcp:// with TLS (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH), or a socket proxy"},
+		{Options{Host: "http://engine:2375"}, "MCPHUB_DOCKER_HOST: http:// is no way to an engine; write tcp://engine:2375"},
 	} {
 		if _, err := New(test.options); err == nil || err.Error() != test.want {
 			t.Errorf("%+v: got %v, want %s", test.options, err, test.want)
