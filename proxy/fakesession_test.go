@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"mcphub/proxy/jsonrpc"
 )
 
 // fakeSession is a session at a fake.
@@ -51,13 +53,15 @@ func (f *fake) session(id string) *fakeSession {
 }
 
 // sessionOf returns the latest session that a client, or the hub itself
-// ("mcphub"), has here. What the hub has opened to list once is over.
+// ("mcphub"), has here: not one that the hub has opened to list for a declaration.
 func (f *fake) sessionOf(client string) *fakeSession {
 	f.t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := len(f.sessions) - 1; i >= 0; i-- {
-		if s := f.sessions[i]; s.client == client && !(client == "mcphub" && s.ended()) {
+		s := f.sessions[i]
+		declares := string(jsonrpc.Get(jsonrpc.Raw(s.hello), "capabilities")) != "{}"
+		if s.client == client && !(client == "mcphub" && (s.ended() || declares)) {
 			return s
 		}
 	}
