@@ -79,7 +79,9 @@ func TestCase36_UnhealthyInASession(t *testing.T) {
 	hub.keeps(2*time.Second, "files connected")
 	hub.serves(c, "files", first)
 	second := l.run(l.service("files", "2"))
-	eventually(t, labLimit, "the replica at /health", func() bool { return strings.Contains(hub.server("files").Container, second.name) })
+	eventually(t, labLimit, "the replica to serve", func() bool {
+		return hub.asks(hub.open("/mcp"), "files") == second.id[:12]
+	})
 	for range 3 {
 		hub.serves(hub.open("/mcp"), "files", second) // new sessions go to the one that is well
 	}

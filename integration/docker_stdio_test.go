@@ -122,7 +122,7 @@ func TestStdioServerKilledInACall(t *testing.T) {
 		heard := c.listen(t)
 		call := startSleep(t, c, "server")
 		server.kill()
-		call.fails(t, "outcome", "server has ended")
+		call.fails(t, "outcome", l.name+"-server", "ended") // be it the process or its container that is heard of first
 		server.start()
 		hub.awaitServed(c, "server", server)
 		call = startSleep(t, c, "server")

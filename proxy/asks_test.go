@@ -168,8 +168,9 @@ func nthEnd(calls int) func(message) bool {
 func TestOwnStreamsOfManyClients(t *testing.T) {
 	t.Parallel()
 	const n = 20
-	var meet sync.WaitGroup
+	var meet, part sync.WaitGroup
 	meet.Add(2 * n)
+	part.Add(2 * n)
 	server := doing(overJSON, nil)
 	server.answer = func(x *exchange) {
 		meet.Done()
@@ -179,6 +180,8 @@ func TestOwnStreamsOfManyClients(t *testing.T) {
 		m, _ := server.await("the answer", 0, func(m message) bool {
 			return m.session == x.session && m.Method == "" && string(m.ID) == `"`+method+`"`
 		})
+		part.Done()
+		part.Wait() // a client with one call left would be asked on that
 		x.respond(string(m.Result))
 	}
 	f := newFleet(t, server)
