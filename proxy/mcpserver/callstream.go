@@ -117,7 +117,7 @@ func (st *stream) prime(wait time.Duration) {
 		return
 	}
 	if st.conn != nil && wait > 0 {
-		st.conn.cutting = true
+		st.conn.cutting.Store(true)
 	}
 	st.append(st.nextID().prime(wait))
 	st.kick()

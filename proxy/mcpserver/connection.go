@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,11 +22,12 @@ type connection struct {
 	started bool           // headers are out; belongs to whoever writes, as the next
 	broken  bool           // something could not be written
 
+	cutting atomic.Bool // it is to be cut some time: the client is told not to use it for another request
+
 	// Guarded by the stream's mutex:
 	writing bool
 	comment []byte // to be written between two events; nil if there is none
 	parting bool   // to be cut when all is written
-	cutting bool   // it is to be cut some time: the client is told not to use it for another request
 	closed  bool   // nothing more is written but by the handler
 
 	ending sync.Once
@@ -74,7 +76,7 @@ func (c *connection) open() {
 	c.started = true
 	h := c.w.Header()
 	h["Content-Type"], h["Cache-Control"], h["X-Accel-Buffering"] = contentEvents, noCache, noBuffering
-	if c.cutting {
+	if c.cutting.Load() {
 		h["Connection"] = closing
 	}
 	c.w.WriteHeader(http.StatusOK)

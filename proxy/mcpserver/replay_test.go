@@ -3,6 +3,7 @@ package mcpserver
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -114,6 +115,24 @@ func TestPart(t *testing.T) {
 			h.send(h.request("GET", "/mcp", id, "", "Last-Event-ID: "+first.lastID)).expect(`"done":true`, "end")
 		})
 	}
+}
+
+// A server may mean to part from its client while something else is on its way to that;
+// for the race detector.
+func TestPrimeWhileWriting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, Options{}, Access{})
+		id := h.initialize("/mcp")
+		h.answer = func(_ context.Context, c *Call) (jsonrpc.Raw, error) {
+			c.Send([]byte(`{"x":1}`))
+			runtime.Gosched()
+			c.Prime(500 * time.Millisecond)
+			return jsonrpc.Raw(`{"done":true}`), nil
+		}
+		for n := range 200 {
+			h.send(h.request("POST", "/mcp", id, call(n, `{}`))).expect(`{"x":1}`, "retry: 500", `"done":true`, "end")
+		}
+	})
 }
 
 // The streams that are kept have a bound in number and in bytes, and what they
