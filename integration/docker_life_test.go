@@ -60,7 +60,10 @@ func TestCase03_Stopped(t *testing.T) {
 	hub.serves(c, "server", server)
 }
 
-func TestCase04_Killed(t *testing.T) {
+func TestCase04_Killed(t *testing.T) { endsInACall(t, (*box).kill) }
+
+// endsInACall has a container end for good, in whatever way, while its server is called.
+func endsInACall(t *testing.T, end func(*box)) {
 	l := newLab(t)
 	hub := l.hub(shortLinger)
 	neighbour, server := l.serve("neighbour"), l.serve("server")
@@ -68,11 +71,12 @@ func TestCase04_Killed(t *testing.T) {
 	c := hub.open("/mcp")
 	heard := c.listen(t)
 	call := startSleep(t, c, "server")
-	server.kill()
+	end(server)
 	call.fails(t, "server")
 	hub.serves(c, "neighbour", neighbour)
 	awaitMethod(t, heard, toolsChanged, labLimit)
 	hub.until("neighbour connected")
+	expectServers(t, c, "neighbour")
 }
 
 func TestCase05_RestartedAtTheSameAddress(t *testing.T) {

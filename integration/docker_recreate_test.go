@@ -41,21 +41,7 @@ func TestCase10_RenamedWithTheIDFromALabel(t *testing.T) {
 	expectNothing(t, heard)
 }
 
-func TestCase11_RemovedInACall(t *testing.T) {
-	l := newLab(t)
-	hub := l.hub(shortLinger)
-	neighbour, server := l.serve("neighbour"), l.serve("server")
-	hub.until("neighbour connected", "server connected")
-	c := hub.open("/mcp")
-	heard := c.listen(t)
-	call := startSleep(t, c, "server")
-	server.remove()
-	call.fails(t, "server")
-	hub.serves(c, "neighbour", neighbour)
-	awaitMethod(t, heard, toolsChanged, labLimit)
-	hub.until("neighbour connected")
-	expectServers(t, c, "neighbour")
-}
+func TestCase11_RemovedInACall(t *testing.T) { endsInACall(t, (*box).remove) }
 
 // service is the tests' own server as a service of Compose, from which it has its id.
 func (l *lab) service(name, number string, labels ...string) spec {
