@@ -52,12 +52,9 @@ func (l *link) sitOut() {
 	}
 }
 
-// absent reports that the server has no instance, unless that is known.
+// absent reports that the server has no instance.
 func (l *link) absent(x *lineup, p phase) {
 	reason := x.missing()
-	if l.now.phase == p && l.now.session == nil && l.now.err != nil && l.now.err.Error() == reason.Error() {
-		return
-	}
 	level := slog.LevelInfo
 	if p == failed && l.now.phase != failed {
 		level = slog.LevelWarn

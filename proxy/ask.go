@@ -74,14 +74,14 @@ func (p *peer) ask(ctx context.Context, c *mcpserver.Call, session *mcpclient.Se
 	}
 	params := m.AppendParams(nil, jsonrpc.Edit{Field: jsonrpc.MetaProgressToken, Value: a.ours})
 	question, refused := p.pose(c, session, m, params)
-	p.hub.closers.Go(func() {
+	p.hub.errands.Go(func() {
 		select {
 		case <-session.Done():
 			cancel(session.Err())
 		case <-ctx.Done():
 		}
 	})
-	p.hub.closers.Go(func() {
+	p.hub.errands.Go(func() {
 		defer cancel(nil)
 		defer p.unnote(key)
 		if refused != nil {

@@ -50,7 +50,7 @@ func (l *link) refuse(session *mcpclient.Session, m *jsonrpc.Message) {
 	default:
 		return
 	}
-	l.hub.closers.Go(func() {
+	l.hub.errands.Go(func() {
 		defer func() { <-l.refusals }()
 		ctx, cancel := context.WithTimeout(l.ctx, pingTimeout)
 		defer cancel()

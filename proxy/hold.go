@@ -60,7 +60,7 @@ func (l *link) hold(session *mcpclient.Session) error {
 // is started.
 func (l *link) letGo(session *mcpclient.Session) {
 	if l.overNetwork() {
-		l.hub.closers.Go(session.Close)
+		l.hub.errands.Go(session.Close)
 		return
 	}
 	session.Close()

@@ -94,6 +94,6 @@ func (p *peer) called(v *visit) {
 	v.calls--
 	v.used = time.Now()
 	if v.leaving && v.calls == 0 {
-		p.hub.closers.Go(v.end)
+		p.hub.errands.Go(v.end)
 	}
 }

@@ -54,8 +54,12 @@ func (l *link) newInstance(d discovery.Instance) *instance {
 
 // follow takes where the server is declared to run now. The Hub's owner calls it.
 func (l *link) follow(s discovery.Server) {
-	if l.line(s) {
-		l.move()
+	if !l.line(s) {
+		return
+	}
+	select {
+	case l.moved <- struct{}{}:
+	default: // one is there already
 	}
 }
 
@@ -120,14 +124,6 @@ func (x *lineup) find(d discovery.Instance) *instance {
 		}
 	}
 	return nil
-}
-
-// move asks the link to look at where the server runs now. It never blocks.
-func (l *link) move() {
-	select {
-	case l.moved <- struct{}{}:
-	default:
-	}
 }
 
 // live waits for the end of an instance in a container, and ends what is open there:

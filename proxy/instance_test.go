@@ -239,8 +239,12 @@ func TestContainerEndsDuringTheGreeting(t *testing.T) {
 		d := newDock(t)
 		d.run("a", isUp)
 		d.remotes["a"].mute = true
+		d.edit("a", func(i *discovery.Instance) { i.Booting = false })
+		close(d.gone["a"])
+		synctest.Wait()
+		want(t, "tries", d.hub.Status().Servers[0].Attempts, 0)
+		d.drop("a")
 		d.declare()
-		d.die("a")
 		d.run("b", isUp)
 		d.declare()
 		want(t, "phase", phaseOf(d.hub, "s"), connected)

@@ -40,7 +40,7 @@ type link struct {
 	stop context.CancelFunc // ends it
 
 	lineup atomic.Pointer[lineup] // never nil; the Hub's owner replaces it
-	moved  chan struct{}          // it has been replaced, or an instance has ended
+	moved  chan struct{}          // a value when it has been replaced
 
 	nudges   chan struct{} // a client has asked for something in the server's scope
 	needs    chan struct{} // a request waits for the server

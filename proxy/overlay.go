@@ -94,7 +94,7 @@ func (p *peer) heardChange(l *link, ks []kind) {
 	}
 	if !v.listing {
 		v.listing = true
-		p.hub.closers.Go(func() { p.relistOwn(v) })
+		p.hub.errands.Go(func() { p.relistOwn(v) })
 	}
 }
 

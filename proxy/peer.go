@@ -132,11 +132,11 @@ func (p *peer) Close() {
 	}
 	p.forgetTasks()
 	for _, v := range visits {
-		p.hub.closers.Go(v.end)
+		p.hub.errands.Go(v.end)
 	}
 	for uri, server := range subs {
 		if l := p.hub.linkTo(server); l != nil && l.shared.remove(uri, p) {
-			p.hub.closers.Go(func() { l.unsubscribe(uri) })
+			p.hub.errands.Go(func() { l.unsubscribe(uri) })
 		}
 	}
 }

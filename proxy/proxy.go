@@ -62,7 +62,7 @@ type Hub struct {
 	probes       chan struct{} // a place for each dial by which a server is nudged
 	held         atomic.Int64  // bytes of requests that wait for servers
 	declarations declarations
-	closers      *errands
+	errands      *errands
 	deadline     mcpclient.Deadline // of the processes
 	dial         dialFunc           // net.Dialer's but in tests
 
@@ -81,7 +81,7 @@ func New(o Options) *Hub {
 	h := &Hub{
 		options: o, started: time.Now(), reports: make(chan *state),
 		probes: make(chan struct{}, maxProbes), states: map[string]*state{},
-		dial: new(net.Dialer).DialContext, closers: newErrands(),
+		dial: new(net.Dialer).DialContext, errands: newErrands(),
 	}
 	h.SetReconnect(o.Reconnect)
 	h.clients = mcpserver.New(mcpserver.Options{Open: h.open, Keys: o.Keys, Log: o.Log, MaxBody: o.MaxBody})
@@ -127,7 +127,7 @@ func (h *Hub) Run(ctx context.Context, desired <-chan discovery.Desired) {
 	clients.Wait()
 	stop()
 	h.links.Wait()
-	h.closers.Wait()
+	h.errands.Wait()
 }
 
 // apply starts a link for each server that is new or wants other connections, and

@@ -233,7 +233,7 @@ func (p *peer) inquire(ctx context.Context, c *mcpserver.Call, servers []*state,
 		id := s.server.ID
 		request := mcpclient.Call{Method: method, Raw: params(id)}
 		answers[i] = make(chan inquiry, 1)
-		p.hub.closers.Go(func() {
+		p.hub.errands.Go(func() {
 			ctx, cancel := context.WithTimeoutCause(ctx, inquireLimit, fmt.Errorf("no answer to %s within %s", method, inquireLimit))
 			defer cancel()
 			result, err := p.carry(ctx, c, id, request)

@@ -105,7 +105,7 @@ func (l *link) listVariant(to *declaration) *features {
 		return known
 	}
 	// Clients wait for the list, and a process may take seconds to end.
-	defer l.hub.closers.Go(func() {
+	defer l.hub.errands.Go(func() {
 		session.Close()
 		l.leavePlace()
 	})

@@ -122,7 +122,7 @@ func (p *peer) partFrom(v *visit) {
 	delete(p.visits, v.link.server.ID)
 	v.leaving = true
 	if v.calls == 0 || !v.promising() {
-		p.hub.closers.Go(v.end)
+		p.hub.errands.Go(v.end)
 	}
 }
 
@@ -143,7 +143,7 @@ func (p *peer) startVisit(l *link) (*visit, error) {
 		p.visits = map[string]*visit{}
 	}
 	p.visits[l.server.ID] = v
-	p.hub.closers.Go(func() { p.live(ctx, v) })
+	p.hub.errands.Go(func() { p.live(ctx, v) })
 	return v, nil
 }
 
@@ -259,6 +259,6 @@ func (p *peer) leave(l *link, session *mcpclient.Session) {
 	defer p.mu.Unlock()
 	if v := p.visits[l.server.ID]; v != nil && v.usable() && v.session == session {
 		delete(p.visits, l.server.ID)
-		p.hub.closers.Go(v.end)
+		p.hub.errands.Go(v.end)
 	}
 }
